@@ -1,0 +1,1 @@
+//! Parlance: a real-time chat backend that any stock `socket.io-client` connects to.

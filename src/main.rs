@@ -1,0 +1,2 @@
+//! The `parlance` command.
+fn main() {}

@@ -1,0 +1,2 @@
+//! Embeds the official browser client.
+fn main() {}
