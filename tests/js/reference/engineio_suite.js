@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import { attach } from "engine.io";
 import { announce } from "./announce.js";
 
-const http = createServer();
+const http = createServer((_, response) => response.writeHead(404).end());
 const engine = attach(http, {
   path: "/engine.io/",
   pingInterval: 300,

@@ -4,7 +4,7 @@ import { Server } from "socket.io";
 import { announce } from "./announce.js";
 import { answerMessages } from "./messages.js";
 
-const http = createServer();
+const http = createServer((_, response) => response.writeHead(404).end());
 const io = new Server(http, {
   pingInterval: 2000,
   pingTimeout: 2000,
