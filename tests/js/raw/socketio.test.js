@@ -214,7 +214,8 @@ describe("socketio_suite", () => {
       await socket.closed();
     });
 
-    test("41 followed at once by 40 is handled in order", async (t) => {
+    const race = REFERENCE && "the official server may close: it leaves after the next packet was read";
+    test("41 followed at once by 40 is handled in order", { skip: race }, async (t) => {
       const socket = await joined(t);
       socket.send("41");
       await join(socket);
