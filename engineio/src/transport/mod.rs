@@ -1,0 +1,3 @@
+//! The transports: how bytes of a session reach its peer.
+
+pub(crate) mod websocket;

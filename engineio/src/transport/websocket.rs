@@ -1,0 +1,4 @@
+//! WebSocket streams.
+
+/// A WebSocket.
+pub(crate) struct WebSocketStream;
