@@ -10,6 +10,7 @@ mod handshake;
 mod heartbeat;
 mod origins;
 mod polling;
+mod seeds;
 mod server;
 mod upgrade;
 mod websocket;
