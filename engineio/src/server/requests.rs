@@ -120,7 +120,8 @@ struct Posting<'a> {
 impl<'a> Posting<'a> {
     fn begin(session: &'a Arc<Shared>) -> Option<Self> {
         let busy = std::mem::replace(&mut session.lock().posting, true);
-        (!busy).then_some(Self {
+        // Not `then_some`: a guard that is made and dropped would end the session.
+        (!busy).then(|| Self {
             session,
             complete: false,
         })
