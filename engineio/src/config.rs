@@ -167,7 +167,7 @@ impl Default for Cookie {
 /// Which origins a browser may come from.
 #[derive(Clone)]
 pub enum Origins {
-    /// Any. Must not be combined with credentials; the server then names the origin instead of `*`.
+    /// Any, as `*`. Credentials are then never allowed, whatever [`Cors::credentials`] says.
     Any,
     /// These, compared exactly, as `https://example.org`.
     List(Vec<String>),
@@ -217,7 +217,9 @@ impl Default for Cors {
         Self {
             origins: Origins::Any,
             credentials: false,
-            methods: ["GET", "HEAD", "PUT", "PATCH", "POST", "DELETE"].map(str::to_owned).to_vec(),
+            methods: ["GET", "HEAD", "PUT", "PATCH", "POST", "DELETE"]
+                .map(str::to_owned)
+                .to_vec(),
             allowed_headers: Vec::new(),
             exposed_headers: Vec::new(),
             max_age: None,
@@ -235,7 +237,9 @@ pub struct Refusal {
 
 impl Default for Refusal {
     fn default() -> Self {
-        Self { message: "Forbidden".to_owned() }
+        Self {
+            message: "Forbidden".to_owned(),
+        }
     }
 }
 

@@ -46,7 +46,11 @@ impl HandshakeError {
 
     /// The reply to a plain request: JSON with a numeric code.
     pub(crate) fn into_response(self) -> Response<Full<Bytes>> {
-        let body = format!(r#"{{"code":{},"message":"{}"}}"#, self.code(), escape(&self.to_string()));
+        let body = format!(
+            r#"{{"code":{},"message":"{}"}}"#,
+            self.code(),
+            escape(&self.to_string())
+        );
         let mut response = Response::new(Full::from(body));
         *response.status_mut() = self.status();
         let json = HeaderValue::from_static("application/json");
@@ -93,23 +97,38 @@ mod tests {
 
     async fn body(error: HandshakeError) -> (StatusCode, Bytes) {
         let response = error.into_response();
-        (response.status(), response.into_body().collect().await.unwrap().to_bytes())
+        (
+            response.status(),
+            response.into_body().collect().await.unwrap().to_bytes(),
+        )
     }
 
     #[tokio::test]
     async fn every_refusal_has_the_official_reply() {
         let bad = Refused::BadRequest(BadRequest::NotAnUpgrade);
         for (error, expected) in [
-            (Refused::UnknownTransport.into(), r#"{"code":0,"message":"Transport unknown"}"#),
-            (Refused::UnknownSid.into(), r#"{"code":1,"message":"Session ID unknown"}"#),
-            (Refused::BadHandshakeMethod.into(), r#"{"code":2,"message":"Bad handshake method"}"#),
+            (
+                Refused::UnknownTransport.into(),
+                r#"{"code":0,"message":"Transport unknown"}"#,
+            ),
+            (
+                Refused::UnknownSid.into(),
+                r#"{"code":1,"message":"Session ID unknown"}"#,
+            ),
+            (
+                Refused::BadHandshakeMethod.into(),
+                r#"{"code":2,"message":"Bad handshake method"}"#,
+            ),
             (bad.into(), r#"{"code":3,"message":"Bad request"}"#),
             (
                 Refused::UnsupportedProtocol.into(),
                 r#"{"code":5,"message":"Unsupported protocol version"}"#,
             ),
         ] {
-            assert_eq!(body(error).await, (StatusCode::BAD_REQUEST, expected.into()));
+            assert_eq!(
+                body(error).await,
+                (StatusCode::BAD_REQUEST, expected.into())
+            );
         }
     }
 

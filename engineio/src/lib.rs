@@ -28,7 +28,7 @@ pub use {
     config::{AllowRequest, Config, Cookie, Cors, HeadersHook, Origins, Refusal, SameSite},
     error::HandshakeError,
     server::{
-        Application, CloseMode, Enqueued, Handler, Handshake, Secure, SendError, Server,
-        SessionHandle,
+        Application, CloseMode, ConnectionService, Enqueued, Handler, Handshake, Secure, SendError,
+        Server, SessionHandle,
     },
 };

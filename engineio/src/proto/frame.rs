@@ -77,7 +77,10 @@ impl Frame {
         let mut buffer = Vec::with_capacity(128);
         buffer.extend_from_slice(&[0; MAX_HEADER]);
         buffer.push(b'4');
-        FrameBuilder { buffer, attachments: Vec::new() }
+        FrameBuilder {
+            buffer,
+            attachments: Vec::new(),
+        }
     }
 
     /// A packet of the engine itself, as `0{…}`, to be sent through the data lane.
@@ -90,7 +93,11 @@ impl Frame {
     fn assemble(text: Option<Wire>, attachments: Vec<Attachment>) -> Self {
         let wire_bytes = text.iter().map(|wire| wire.bytes.len()).sum::<usize>()
             + attachments.iter().map(Attachment::wire_len).sum::<usize>();
-        Self(Arc::new(Parts { text, attachments: attachments.into(), wire_bytes }))
+        Self(Arc::new(Parts {
+            text,
+            attachments: attachments.into(),
+            wire_bytes,
+        }))
     }
 
     /// Length on a WebSocket, headers included, in bytes.
@@ -116,19 +123,34 @@ impl Frame {
     /// The WebSocket form as slices, in order. Empty ones may occur.
     pub(crate) fn stream_slices(&self, form: BinaryForm) -> impl Iterator<Item = &[u8]> {
         let text = self.0.text.iter().map(|wire| &wire.bytes[..]);
-        text.chain(self.0.attachments.iter().flat_map(move |attachment| attachment.slices(form)))
+        text.chain(
+            self.0
+                .attachments
+                .iter()
+                .flat_map(move |attachment| attachment.slices(form)),
+        )
     }
 
     /// The packets as records of a polling payload, in order.
     pub(crate) fn records(&self) -> impl Iterator<Item = Bytes> {
         let text = self.0.text.iter().map(Wire::packet);
-        text.chain(self.0.attachments.iter().map(|attachment| attachment.as_base64().packet()))
+        text.chain(
+            self.0
+                .attachments
+                .iter()
+                .map(|attachment| attachment.as_base64().packet()),
+        )
     }
 }
 
 impl fmt::Debug for Frame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Frame({} messages, {} bytes)", self.messages(), self.wire_len())
+        write!(
+            f,
+            "Frame({} messages, {} bytes)",
+            self.messages(),
+            self.wire_len()
+        )
     }
 }
 
@@ -138,7 +160,10 @@ impl Wire {
         let (header, header_len) = header(FIN_TEXT, buffer.len() - MAX_HEADER);
         let start = MAX_HEADER - usize::from(header_len);
         buffer[start..MAX_HEADER].copy_from_slice(&header[..usize::from(header_len)]);
-        Self { bytes: Bytes::from(buffer).slice(start..), header_len }
+        Self {
+            bytes: Bytes::from(buffer).slice(start..),
+            header_len,
+        }
     }
 
     fn packet(&self) -> Bytes {
@@ -149,7 +174,12 @@ impl Wire {
 impl Attachment {
     fn new(data: Bytes) -> Self {
         let (header, header_len) = header(FIN_BINARY, data.len());
-        Self { header, header_len, data, base64: OnceLock::new() }
+        Self {
+            header,
+            header_len,
+            data,
+            base64: OnceLock::new(),
+        }
     }
 
     fn wire_len(&self) -> usize {
@@ -252,7 +282,7 @@ impl fmt::Write for FrameBuilder {
 
 #[cfg(test)]
 mod tests {
-    use std::{fmt::Write as _, io::Write as _};
+    use std::io::Write as _;
 
     use super::*;
 
@@ -277,7 +307,10 @@ mod tests {
             (65_535, &[0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0]),
         ] {
             let frame = Frame::text(&"a".repeat(len));
-            assert!(stream(&frame, BinaryForm::Frames).starts_with(header), "{len}");
+            assert!(
+                stream(&frame, BinaryForm::Frames).starts_with(header),
+                "{len}"
+            );
             assert_eq!(frame.wire_len(), header.len() + 1 + len);
         }
     }
@@ -285,15 +318,23 @@ mod tests {
     #[test]
     fn attachments_follow_the_text_in_each_form() {
         let mut builder = Frame::builder();
-        write!(&mut builder as &mut dyn fmt::Write, "51-{}", "x").unwrap();
-        builder.attach(Bytes::from_static(&[1, 2, 3, 4])).attach(Bytes::new());
+        fmt::Write::write_str(&mut builder, "51-x").unwrap();
+        builder
+            .attach(Bytes::from_static(&[1, 2, 3, 4]))
+            .attach(Bytes::new());
         let frame = builder.finish();
         assert_eq!(
             stream(&frame, BinaryForm::Frames),
             b"\x81\x05451-x\x82\x04\x01\x02\x03\x04\x82\x00"
         );
-        assert_eq!(stream(&frame, BinaryForm::Base64), b"\x81\x05451-x\x81\x09bAQIDBA==\x81\x01b");
-        assert_eq!(frame.records().collect::<Vec<_>>(), ["451-x", "bAQIDBA==", "b"]);
+        assert_eq!(
+            stream(&frame, BinaryForm::Base64),
+            b"\x81\x05451-x\x81\x09bAQIDBA==\x81\x01b"
+        );
+        assert_eq!(
+            frame.records().collect::<Vec<_>>(),
+            ["451-x", "bAQIDBA==", "b"]
+        );
         assert_eq!(frame.messages(), 3);
         assert_eq!(frame.stream_len(BinaryForm::Base64), 21);
     }
@@ -310,6 +351,9 @@ mod tests {
     fn bytes_that_are_no_text_are_replaced() {
         let mut builder = Frame::builder();
         builder.write_all(b"ok\xff\xfe!").unwrap();
-        assert_eq!(builder.finish().records().next().unwrap(), "4ok\u{fffd}\u{fffd}!");
+        assert_eq!(
+            builder.finish().records().next().unwrap(),
+            "4ok\u{fffd}\u{fffd}!"
+        );
     }
 }

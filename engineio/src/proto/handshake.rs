@@ -24,7 +24,9 @@ impl TransportKind {
     }
 
     fn parse(name: &str) -> Option<Self> {
-        [Self::Polling, Self::Websocket].into_iter().find(|kind| kind.as_str() == name)
+        [Self::Polling, Self::Websocket]
+            .into_iter()
+            .find(|kind| kind.as_str() == name)
     }
 }
 
@@ -45,7 +47,10 @@ pub struct Transports {
 
 impl Default for Transports {
     fn default() -> Self {
-        Self { polling: true, websocket: true }
+        Self {
+            polling: true,
+            websocket: true,
+        }
     }
 }
 
@@ -113,17 +118,26 @@ impl Query {
     /// not valid percent-encoding or UTF-8 is kept or replaced, never refused.
     #[must_use]
     pub fn parse(query: &str) -> Self {
-        let pairs = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (decode(name), decode(value))
-        });
-        Self { pairs: pairs.collect() }
+        let pairs = query
+            .split('&')
+            .filter(|pair| !pair.is_empty())
+            .map(|pair| {
+                let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+                (decode(name), decode(value))
+            });
+        Self {
+            pairs: pairs.collect(),
+        }
     }
 
     /// The value of `name`; the last one, if it is given several times.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.pairs.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.pairs
+            .iter()
+            .rev()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// All pairs, in order, decoded.
@@ -220,7 +234,9 @@ pub fn classify(
         return Err(Refused::BadRequest(BadRequest::DuplicateParameter));
     }
     let kind = query.get("transport").and_then(TransportKind::parse);
-    let kind = kind.filter(|kind| offered.has(*kind)).ok_or(Refused::UnknownTransport)?;
+    let kind = kind
+        .filter(|kind| offered.has(*kind))
+        .ok_or(Refused::UnknownTransport)?;
     if facts.origin.is_some_and(has_control_characters) {
         return Err(Refused::BadRequest(BadRequest::InvalidOrigin));
     }
@@ -269,7 +285,9 @@ fn check_upgrade_fits(facts: Facts<'_>, kind: TransportKind) -> Result<(), Refus
 
 /// What may not stand in a header value: the table of the official server.
 fn has_control_characters(value: &[u8]) -> bool {
-    value.iter().any(|&byte| (byte < 0x20 && byte != b'\t') || byte == 0x7f)
+    value
+        .iter()
+        .any(|&byte| (byte < 0x20 && byte != b'\t') || byte == 0x7f)
 }
 
 /// What the open packet tells the client.
@@ -294,7 +312,11 @@ impl Open<'_> {
         format!(
             r#"0{{"sid":"{}","upgrades":{},"pingInterval":{},"pingTimeout":{},"maxPayload":{}}}"#,
             self.sid.as_str(),
-            if self.upgrade { r#"["websocket"]"# } else { "[]" },
+            if self.upgrade {
+                r#"["websocket"]"#
+            } else {
+                "[]"
+            },
             self.ping_interval.as_millis(),
             self.ping_timeout.as_millis(),
             self.max_payload,
@@ -310,7 +332,12 @@ mod tests {
 
     fn ask(query: &str, is_get: bool, is_upgrade: bool) -> Result<Request, Refused> {
         let query = Query::parse(query);
-        let facts = Facts { query: &query, is_get, is_upgrade, origin: None };
+        let facts = Facts {
+            query: &query,
+            is_get,
+            is_upgrade,
+            origin: None,
+        };
         classify(facts, Transports::default(), |sid| {
             (sid.as_str() == SID).then_some(TransportKind::Polling)
         })
@@ -326,13 +353,23 @@ mod tests {
 
     #[test]
     fn a_handshake_names_its_transport() {
-        assert_eq!(get("EIO=4&transport=polling"), Ok(Request::Handshake(TransportKind::Polling)));
+        assert_eq!(
+            get("EIO=4&transport=polling"),
+            Ok(Request::Handshake(TransportKind::Polling))
+        );
         assert_eq!(
             ask("EIO=4&transport=websocket", true, true),
             Ok(Request::Handshake(TransportKind::Websocket))
         );
         assert_eq!(get("EIO=4"), Err(Refused::UnknownTransport));
-        for name in ["abc", "__proto__", "constructor", "webtransport", "POLLING", "polling%0d%0aX:y"] {
+        for name in [
+            "abc",
+            "__proto__",
+            "constructor",
+            "webtransport",
+            "POLLING",
+            "polling%0d%0aX:y",
+        ] {
             let query = format!("EIO=4&transport={name}");
             assert_eq!(get(&query), Err(Refused::UnknownTransport), "{name}");
         }
@@ -347,17 +384,29 @@ mod tests {
             "the method before the revision"
         );
         assert_eq!(get("transport=websocket"), bad(BadRequest::NotAnUpgrade));
-        assert_eq!(get("EIO=3&transport=polling&sid=nope"), Err(Refused::UnknownSid));
+        assert_eq!(
+            get("EIO=3&transport=polling&sid=nope"),
+            Err(Refused::UnknownSid)
+        );
     }
 
     #[test]
     fn an_empty_sid_is_no_sid() {
-        assert!(matches!(get("EIO=4&transport=polling&sid="), Ok(Request::Handshake(_))));
+        assert!(matches!(
+            get("EIO=4&transport=polling&sid="),
+            Ok(Request::Handshake(_))
+        ));
     }
 
     #[test]
     fn a_malformed_sid_is_an_unknown_session() {
-        for sid in ["nope", "__proto__", "constructor", "AAAAAAAAAAAAAAAAAAA%00", "BAAAAAAAAAAAAAAAAAAA"] {
+        for sid in [
+            "nope",
+            "__proto__",
+            "constructor",
+            "AAAAAAAAAAAAAAAAAAA%00",
+            "BAAAAAAAAAAAAAAAAAAA",
+        ] {
             let query = format!("EIO=4&transport=polling&sid={sid}");
             assert_eq!(get(&query), Err(Refused::UnknownSid), "{sid}");
         }
@@ -397,8 +446,12 @@ mod tests {
     #[test]
     fn control_characters_in_the_origin_are_refused() {
         let query = Query::parse("EIO=4&transport=polling");
-        let facts =
-            Facts { query: &query, is_get: true, is_upgrade: false, origin: Some(b"http://a\x01") };
+        let facts = Facts {
+            query: &query,
+            is_get: true,
+            is_upgrade: false,
+            origin: Some(b"http://a\x01"),
+        };
         let refused = classify(facts, Transports::default(), |_| None);
         assert_eq!(refused, bad(BadRequest::InvalidOrigin));
     }
@@ -406,9 +459,20 @@ mod tests {
     #[test]
     fn a_transport_that_is_switched_off_is_unknown() {
         let query = Query::parse("EIO=4&transport=websocket");
-        let facts = Facts { query: &query, is_get: true, is_upgrade: true, origin: None };
-        let offered = Transports { polling: true, websocket: false };
-        assert_eq!(classify(facts, offered, |_| None), Err(Refused::UnknownTransport));
+        let facts = Facts {
+            query: &query,
+            is_get: true,
+            is_upgrade: true,
+            origin: None,
+        };
+        let offered = Transports {
+            polling: true,
+            websocket: false,
+        };
+        assert_eq!(
+            classify(facts, offered, |_| None),
+            Err(Refused::UnknownTransport)
+        );
     }
 
     #[test]
@@ -433,6 +497,13 @@ mod tests {
         };
         let expected = r#"0{"sid":"AAAAAAAAAAAAAAAAAAAA","upgrades":["websocket"],"pingInterval":300,"pingTimeout":200,"maxPayload":1000000}"#;
         assert_eq!(open.encode(), expected);
-        assert!(Open { upgrade: false, ..open }.encode().contains(r#""upgrades":[],"#));
+        assert!(
+            Open {
+                upgrade: false,
+                ..open
+            }
+            .encode()
+            .contains(r#""upgrades":[],"#)
+        );
     }
 }

@@ -40,8 +40,15 @@ impl Heartbeat {
     /// packet is made.
     #[must_use]
     pub fn new(interval: Duration, timeout: Duration, now: Instant) -> Self {
-        let state = State::Resting { ping_at: now + interval };
-        Self { interval, timeout, state, suspended: false }
+        let state = State::Resting {
+            ping_at: now + interval,
+        };
+        Self {
+            interval,
+            timeout,
+            state,
+            suspended: false,
+        }
     }
 
     /// When [`Heartbeat::handle_timeout`] is to be called next.
@@ -65,7 +72,10 @@ impl Heartbeat {
                 // interval and one timeout after its last sign; but a process that was itself
                 // stopped for a while must still give its peers a chance to answer.
                 let pong_by = (ping_at + self.timeout).max(now + self.timeout / 2);
-                self.state = State::Awaiting { pong_by, extended: false };
+                self.state = State::Awaiting {
+                    pong_by,
+                    extended: false,
+                };
                 Some(Beat::Ping)
             }
             State::Awaiting { .. } => Some(Beat::Lost),
@@ -82,7 +92,11 @@ impl Heartbeat {
 
     /// Another packet arrived: the peer lives, so the wait for its pong starts again, once.
     pub fn handle_traffic(&mut self, now: Instant) {
-        if let State::Awaiting { extended: extended @ false, pong_by } = &mut self.state {
+        if let State::Awaiting {
+            extended: extended @ false,
+            pong_by,
+        } = &mut self.state
+        {
             *extended = true;
             *pong_by = now + self.timeout;
         }
@@ -110,7 +124,9 @@ impl Heartbeat {
     }
 
     fn rest(&mut self, now: Instant) {
-        self.state = State::Resting { ping_at: now + self.interval };
+        self.state = State::Resting {
+            ping_at: now + self.interval,
+        };
     }
 }
 
@@ -192,7 +208,10 @@ mod tests {
     #[test]
     fn a_process_that_was_stopped_gives_its_peers_time_to_answer() {
         let (mut heartbeat, start) = start();
-        assert_eq!(heartbeat.handle_timeout(start + ms(60_000)), Some(Beat::Ping));
+        assert_eq!(
+            heartbeat.handle_timeout(start + ms(60_000)),
+            Some(Beat::Ping)
+        );
         assert_eq!(heartbeat.handle_timeout(start + ms(60_099)), None);
     }
 }

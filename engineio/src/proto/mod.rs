@@ -8,6 +8,7 @@
 pub mod frame;
 pub mod handshake;
 pub mod heartbeat;
+pub mod inspector;
 pub mod outbox;
 pub mod packet;
 pub mod payload;

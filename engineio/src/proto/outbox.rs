@@ -25,7 +25,10 @@ pub struct OutboxLimits {
 
 impl Default for OutboxLimits {
     fn default() -> Self {
-        Self { soft_bytes: 1 << 20, hard_bytes: 4 << 20 }
+        Self {
+            soft_bytes: 1 << 20,
+            hard_bytes: 4 << 20,
+        }
     }
 }
 
@@ -218,6 +221,11 @@ impl Outbox {
         self.overflowed
     }
 
+    /// Says which form of binary messages the client takes on a stream. Only before any is queued.
+    pub fn set_form(&mut self, form: BinaryForm) {
+        self.form = form;
+    }
+
     /// Adds whole WebSocket frames to the control lane.
     pub fn push_control(&mut self, bytes: &[u8]) {
         self.control.extend_from_slice(bytes);
@@ -227,6 +235,7 @@ impl Outbox {
     /// first: part of a frame may be on the wire already.
     pub fn adopt(&mut self, probe: &mut Self) {
         debug_assert!(self.control.is_empty() && self.front_sent == 0);
+        self.form = probe.form;
         self.control = std::mem::take(&mut probe.control);
         self.control_sent = std::mem::take(&mut probe.control_sent);
     }
@@ -239,7 +248,9 @@ impl Outbox {
         let control = std::iter::once(&self.control[self.control_sent..]);
         let queued = self.data.iter().skip(data_first);
         let queued = queued.flat_map(|frame| frame.stream_slices(self.form));
-        let all = skip_bytes(first, self.front_sent).chain(control).chain(queued);
+        let all = skip_bytes(first, self.front_sent)
+            .chain(control)
+            .chain(queued);
         let mut filled = 0;
         for (slot, slice) in slices.iter_mut().zip(all.filter(|slice| !slice.is_empty())) {
             *slot = IoSlice::new(slice);
@@ -274,7 +285,9 @@ impl Outbox {
     }
 
     fn advance_front(&mut self, written: usize) -> usize {
-        let Some(front) = self.data.front() else { return 0 };
+        let Some(front) = self.data.front() else {
+            return 0;
+        };
         let left = front.stream_len(self.form) - self.front_sent;
         if written < left {
             self.front_sent += written;
@@ -297,7 +310,9 @@ impl Outbox {
 
     /// Takes all queued data as one polling payload, `control` packets first.
     pub fn take_payload(&mut self, control: &[&'static str]) -> Bytes {
-        let control = control.iter().map(|packet| Bytes::from_static(packet.as_bytes()));
+        let control = control
+            .iter()
+            .map(|packet| Bytes::from_static(packet.as_bytes()));
         let payload = payload::join(control.chain(self.data.iter().flat_map(Frame::records)));
         self.data.clear();
         self.data_bytes = 0;
@@ -334,7 +349,10 @@ mod tests {
     fn write(outbox: &mut Outbox, max: usize) -> Vec<u8> {
         let mut slices = [IoSlice::new(&[]); 8];
         let filled = outbox.gather(&mut slices);
-        let mut bytes = slices[..filled].iter().flat_map(|slice| slice.to_vec()).collect::<Vec<_>>();
+        let mut bytes = slices[..filled]
+            .iter()
+            .flat_map(|slice| slice.to_vec())
+            .collect::<Vec<_>>();
         bytes.truncate(max);
         outbox.advance(bytes.len());
         bytes
@@ -366,7 +384,9 @@ mod tests {
     fn a_payload_takes_everything_in_order() {
         let mut outbox = outbox();
         let _ = outbox.enqueue(Frame::text("a")).unwrap();
-        let _ = outbox.enqueue(Frame::binary(Bytes::from_static(&[1, 2, 3, 4]))).unwrap();
+        let _ = outbox
+            .enqueue(Frame::binary(Bytes::from_static(&[1, 2, 3, 4])))
+            .unwrap();
         assert_eq!(outbox.take_payload(&["2"]), "2\x1e4a\x1ebAQIDBA==");
         assert!(outbox.is_empty());
     }
@@ -392,15 +412,24 @@ mod tests {
     fn a_volatile_frame_is_dropped_unless_it_can_leave_at_once() {
         let mut outbox = outbox();
         assert!(outbox.enqueue_volatile(Frame::text("a")).is_some());
-        assert!(outbox.enqueue_volatile(Frame::text("b")).is_none(), "something waits");
+        assert!(
+            outbox.enqueue_volatile(Frame::text("b")).is_none(),
+            "something waits"
+        );
         write(&mut outbox, 100);
         outbox.set_sink(Sink::Blocked);
-        assert!(outbox.enqueue_volatile(Frame::text("c")).is_none(), "nothing takes it");
+        assert!(
+            outbox.enqueue_volatile(Frame::text("c")).is_none(),
+            "nothing takes it"
+        );
     }
 
     #[test]
     fn the_hard_limit_refuses_and_calls_the_owner() {
-        let limits = OutboxLimits { soft_bytes: 10, hard_bytes: 20 };
+        let limits = OutboxLimits {
+            soft_bytes: 10,
+            hard_bytes: 20,
+        };
         let mut outbox = Outbox::new(limits, BinaryForm::Frames);
         assert!(outbox.park());
         let _ = outbox.enqueue(Frame::text("1234567")).unwrap();
@@ -416,7 +445,10 @@ mod tests {
 
     #[test]
     fn congestion_ends_when_the_queue_has_drained() {
-        let limits = OutboxLimits { soft_bytes: 5, hard_bytes: 100 };
+        let limits = OutboxLimits {
+            soft_bytes: 5,
+            hard_bytes: 100,
+        };
         let mut outbox = Outbox::new(limits, BinaryForm::Frames);
         let _ = outbox.enqueue(Frame::text("123")).unwrap();
         let _ = outbox.enqueue(Frame::text("4")).unwrap();

@@ -63,7 +63,9 @@ impl<'a> Packet<'a> {
     /// [`DecodeError`] when it is no packet.
     pub fn decode(text: &'a str) -> Result<Self, DecodeError> {
         let kind = *text.as_bytes().first().ok_or(DecodeError::Empty)?;
-        let Some(data) = text.get(1..) else { return Err(DecodeError::UnknownType) };
+        let Some(data) = text.get(1..) else {
+            return Err(DecodeError::UnknownType);
+        };
         Ok(match kind {
             b'0' => Self::Open(data),
             b'1' => Self::Close,
@@ -95,14 +97,19 @@ impl<'a> Packet<'a> {
 }
 
 fn decode_base64(data: &str) -> Result<Bytes, DecodeError> {
-    BASE64.decode(data).map(Bytes::from).map_err(|_| DecodeError::Base64)
+    BASE64
+        .decode(data)
+        .map(Bytes::from)
+        .map_err(|_| DecodeError::Base64)
 }
 
 /// Appends `data` in base64, padded as every official encoder does.
 pub(crate) fn encode_base64_into(data: &[u8], out: &mut Vec<u8>) {
     let start = out.len();
     out.resize(start + data.len().div_ceil(3) * 4, 0);
-    let written = BASE64.encode_slice(data, &mut out[start..]).expect("the room was computed");
+    let written = BASE64
+        .encode_slice(data, &mut out[start..])
+        .expect("the room was computed");
     out.truncate(start + written);
 }
 
@@ -118,7 +125,10 @@ mod tests {
         assert_eq!(Packet::decode("1"), Ok(Packet::Close));
         assert_eq!(Packet::decode("2probe"), Ok(Packet::Ping("probe")));
         assert_eq!(Packet::decode("3"), Ok(Packet::Pong("")));
-        assert_eq!(Packet::decode("4hello"), Ok(Packet::Message(Message::Text("hello"))));
+        assert_eq!(
+            Packet::decode("4hello"),
+            Ok(Packet::Message(Message::Text("hello")))
+        );
         assert_eq!(Packet::decode("4"), Ok(Packet::Message(Message::Text(""))));
         assert_eq!(Packet::decode("5"), Ok(Packet::Upgrade));
         assert_eq!(Packet::decode("6"), Ok(Packet::Noop));
@@ -127,16 +137,26 @@ mod tests {
     #[test]
     fn binary_is_base64_with_or_without_padding() {
         let bytes = Message::Binary(Bytes::from_static(&[1, 2, 3, 4]));
-        assert_eq!(Packet::decode("bAQIDBA=="), Ok(Packet::Message(bytes.clone())));
+        assert_eq!(
+            Packet::decode("bAQIDBA=="),
+            Ok(Packet::Message(bytes.clone()))
+        );
         assert_eq!(Packet::decode("bAQIDBA"), Ok(Packet::Message(bytes)));
-        assert_eq!(Packet::decode("b"), Ok(Packet::Message(Message::Binary(Bytes::new()))));
+        assert_eq!(
+            Packet::decode("b"),
+            Ok(Packet::Message(Message::Binary(Bytes::new())))
+        );
     }
 
     #[test]
     fn what_is_no_packet_is_refused() {
         assert_eq!(Packet::decode(""), Err(DecodeError::Empty));
         for text in ["abc", "7", "é", "\u{1e}", " 4a", "-1"] {
-            assert_eq!(Packet::decode(text), Err(DecodeError::UnknownType), "{text}");
+            assert_eq!(
+                Packet::decode(text),
+                Err(DecodeError::UnknownType),
+                "{text}"
+            );
         }
         for text in ["b!!!!", "bA", "bAQ ID", "bAQI-", "b===="] {
             assert_eq!(Packet::decode(text), Err(DecodeError::Base64), "{text}");
@@ -152,14 +172,16 @@ mod tests {
                 Packet::Pong(&text),
                 Packet::Message(Message::Binary(Bytes::from(bytes))),
             ] {
-                prop_assert_eq!(Packet::decode(&packet.encode()), Ok(packet));
+                let encoded = packet.encode();
+                prop_assert_eq!(Packet::decode(&encoded), Ok(packet));
             }
         }
 
         #[test]
         fn any_text_is_decoded_or_refused(text: String) {
             if let Ok(packet) = Packet::decode(&text) {
-                prop_assert_eq!(Packet::decode(&packet.encode()), Ok(packet));
+                let encoded = packet.encode();
+                prop_assert_eq!(Packet::decode(&encoded), Ok(packet));
             }
         }
     }

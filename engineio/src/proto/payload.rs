@@ -51,7 +51,12 @@ impl PayloadDecoder {
     /// Begins to read `body`, of at most `max_packets` packets.
     #[must_use]
     pub fn new(body: Bytes, max_packets: usize) -> Self {
-        Self { rest: body, record: Bytes::new(), packets_left: max_packets, done: false }
+        Self {
+            rest: body,
+            record: Bytes::new(),
+            packets_left: max_packets,
+            done: false,
+        }
     }
 
     /// The next packet; `None` at the end, and after an error.
@@ -91,8 +96,12 @@ fn decode(record: &[u8]) -> Result<Packet<'_>, PayloadError> {
 
 /// Joins records to a payload. One record alone is not copied.
 pub(crate) fn join(mut records: impl Iterator<Item = Bytes>) -> Bytes {
-    let Some(first) = records.next() else { return Bytes::new() };
-    let Some(second) = records.next() else { return first };
+    let Some(first) = records.next() else {
+        return Bytes::new();
+    };
+    let Some(second) = records.next() else {
+        return first;
+    };
     let mut payload = Vec::with_capacity(first.len() + second.len() + 64);
     payload.extend_from_slice(&first);
     for record in std::iter::once(second).chain(records) {
@@ -134,7 +143,13 @@ mod tests {
 
     #[test]
     fn an_empty_record_is_an_error_wherever_it_is() {
-        for (body, before) in [("", 0), ("\x1e", 0), ("4a\x1e", 1), ("\x1e4a", 0), ("4a\x1e\x1e4b", 1)] {
+        for (body, before) in [
+            ("", 0),
+            ("\x1e", 0),
+            ("4a\x1e", 1),
+            ("\x1e4a", 0),
+            ("4a\x1e\x1e4b", 1),
+        ] {
             let (packets, error) = read(body.as_bytes(), 16);
             assert_eq!(packets.len(), before, "{body:?}");
             assert_eq!(error, Some(DecodeError::Empty.into()), "{body:?}");
@@ -144,7 +159,10 @@ mod tests {
     #[test]
     fn packets_before_a_bad_one_are_given() {
         let (packets, error) = read(b"4a\x1e4\xff\x1e4b", 16);
-        assert_eq!((packets, error), (vec!["4a".to_owned()], Some(PayloadError::Utf8)));
+        assert_eq!(
+            (packets, error),
+            (vec!["4a".to_owned()], Some(PayloadError::Utf8))
+        );
     }
 
     #[test]
@@ -152,7 +170,10 @@ mod tests {
         let body = vec!["2"; 4].join("\x1e");
         assert_eq!(read(body.as_bytes(), 4).1, None);
         let (packets, error) = read(body.as_bytes(), 3);
-        assert_eq!((packets.len(), error), (3, Some(PayloadError::TooManyPackets)));
+        assert_eq!(
+            (packets.len(), error),
+            (3, Some(PayloadError::TooManyPackets))
+        );
     }
 
     proptest! {

@@ -257,6 +257,12 @@ impl Session {
         self.poll != Poll::None
     }
 
+    /// Whether the application refuses messages.
+    #[must_use]
+    pub fn is_stalled(&self) -> bool {
+        self.stalled_by.is_some()
+    }
+
     // ---- inputs ----
 
     /// A GET arrived.
@@ -329,7 +335,10 @@ impl Session {
         let free = matches!(self.carrier, Carrier::Polling) && !self.is_closed();
         if free {
             let deadline = now + self.settings.upgrade_timeout;
-            self.carrier = Carrier::Probing { deadline, stage: Probe::Silent };
+            self.carrier = Carrier::Probing {
+                deadline,
+                stage: Probe::Silent,
+            };
         }
         free
     }
@@ -380,7 +389,9 @@ impl Session {
             (_, Life::Closed) | (CloseMode::Flush, Life::Closing { .. }) => {}
             (CloseMode::Discard, _) => self.finish(CloseReason::ForcedClose),
             (CloseMode::Flush, Life::Open) => {
-                self.life = Life::Closing { deadline: now + self.settings.close_timeout };
+                self.life = Life::Closing {
+                    deadline: now + self.settings.close_timeout,
+                };
             }
         }
     }
@@ -405,7 +416,10 @@ impl Session {
     /// Bytes for the stream under probe.
     pub fn poll_probe(&mut self) -> Option<&'static [u8]> {
         match &mut self.carrier {
-            Carrier::Probing { stage: stage @ Probe::Asked, .. } => {
+            Carrier::Probing {
+                stage: stage @ Probe::Asked,
+                ..
+            } => {
                 *stage = Probe::Answered;
                 Some(PROBE_ANSWER)
             }
@@ -456,7 +470,10 @@ impl Session {
             Life::Closing { deadline } => Some(deadline),
             Life::Open => self.heartbeat.poll_timeout(),
         };
-        [probe, life, self.stalled_by, self.congested_by].into_iter().flatten().min()
+        [probe, life, self.stalled_by, self.congested_by]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     // ---- the rules ----
@@ -502,7 +519,9 @@ impl Session {
     }
 
     fn handle_probe_packet(&mut self, packet: &Packet<'_>, now: Instant) {
-        let Carrier::Probing { stage, .. } = &mut self.carrier else { return };
+        let Carrier::Probing { stage, .. } = &mut self.carrier else {
+            return;
+        };
         match packet {
             Packet::Ping("probe") => *stage = Probe::Asked,
             Packet::Upgrade if *stage != Probe::Silent => self.upgrade(now),
@@ -555,10 +574,17 @@ impl Session {
         if self.life != Life::Open {
             let since_close = self.poll == Poll::WaitingSinceClose;
             self.finish(CloseReason::ForcedClose);
-            return Some(Bytes::from_static(if since_close { b"6\x1e1" } else { b"1" }));
+            return Some(Bytes::from_static(if since_close {
+                b"6\x1e1"
+            } else {
+                b"1"
+            }));
         }
         match self.carrier {
-            Carrier::Probing { stage: Probe::Answered, .. } => Some(Bytes::from_static(b"6")),
+            Carrier::Probing {
+                stage: Probe::Answered,
+                ..
+            } => Some(Bytes::from_static(b"6")),
             _ => None,
         }
     }
@@ -577,7 +603,11 @@ impl Session {
     /// Over polling, data can leave exactly while a GET waits. Over a stream the writer knows.
     fn note_sink(&self, outbox: &mut Outbox) {
         if self.transport() == TransportKind::Polling {
-            outbox.set_sink(if self.has_poll() { Sink::Ready } else { Sink::Blocked });
+            outbox.set_sink(if self.has_poll() {
+                Sink::Ready
+            } else {
+                Sink::Blocked
+            });
         }
     }
 }

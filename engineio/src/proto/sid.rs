@@ -28,7 +28,10 @@ impl Sid {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let bytes: [u8; Self::LEN] = text.as_bytes().try_into().ok()?;
-        bytes.iter().all(|byte| ALPHABET.contains(byte)).then_some(Self(bytes))
+        bytes
+            .iter()
+            .all(|byte| ALPHABET.contains(byte))
+            .then_some(Self(bytes))
     }
 
     /// The id as text, for the wire only.
@@ -57,7 +60,13 @@ mod tests {
 
     #[test]
     fn foreign_texts_are_no_ids() {
-        for text in ["", "__proto__", "constructor", "AAAAAAAAAAAAAAAAAAA%", "AAAAAAAAAAAAAAAAAAAAA"] {
+        for text in [
+            "",
+            "__proto__",
+            "constructor",
+            "AAAAAAAAAAAAAAAAAAA%",
+            "AAAAAAAAAAAAAAAAAAAAA",
+        ] {
             assert_eq!(Sid::parse(text), None, "{text}");
         }
     }

@@ -192,7 +192,10 @@ impl Shared {
             commands: Vec::new(),
             waker: None,
         };
-        Self { sid, slot: Mutex::new(slot) }
+        Self {
+            sid,
+            slot: Mutex::new(slot),
+        }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Slot> {
@@ -237,7 +240,11 @@ impl Slot {
         if !self.commands.is_empty() || !self.outbox.park() {
             return false;
         }
-        if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+        if !self
+            .waker
+            .as_ref()
+            .is_some_and(|waker| waker.will_wake(cx.waker()))
+        {
             self.waker = Some(cx.waker().clone());
         }
         true

@@ -33,7 +33,11 @@ impl Handshake {
         Self {
             headers: Headers::copy(&parts.headers),
             query,
-            url: parts.uri.path_and_query().map_or("/", |target| target.as_str()).into(),
+            url: parts
+                .uri
+                .path_and_query()
+                .map_or("/", |target| target.as_str())
+                .into(),
             address,
             time,
             secure: parts.extensions.get::<Secure>().is_some(),
@@ -44,7 +48,9 @@ impl Handshake {
     /// The first header of this name, if its value is text.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        self.headers()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
     }
 
     /// All headers whose values are text, in order, names in lower case.
@@ -79,7 +85,10 @@ impl Handshake {
     /// When the session was opened, in milliseconds since 1970.
     #[must_use]
     pub fn issued_ms(&self) -> u64 {
-        let since = self.time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        let since = self
+            .time
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or(Duration::ZERO);
         since.as_millis() as u64
     }
 
@@ -105,7 +114,9 @@ impl Handshake {
 impl fmt::Debug for Handshake {
     /// Headers and query may hold secrets, so they are not shown.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handshake").field("transport", &self.transport).finish_non_exhaustive()
+        f.debug_struct("Handshake")
+            .field("transport", &self.transport)
+            .finish_non_exhaustive()
     }
 }
 
@@ -125,13 +136,18 @@ impl Headers {
         let mut block = String::new();
         let mut ends = Vec::with_capacity(headers.len());
         for (name, value) in headers {
-            let Ok(value) = std::str::from_utf8(value.as_bytes()) else { continue };
+            let Ok(value) = std::str::from_utf8(value.as_bytes()) else {
+                continue;
+            };
             block.push_str(name.as_str());
             let name_end = block.len();
             block.push_str(value);
             ends.push((name_end as u32, block.len() as u32));
         }
-        Self { block: block.into(), ends: ends.into() }
+        Self {
+            block: block.into(),
+            ends: ends.into(),
+        }
     }
 
     fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
@@ -160,8 +176,7 @@ mod tests {
         let (parts, ()) = request.into_parts();
         let query = Query::parse(parts.uri.query().unwrap());
         let address = ([127, 0, 0, 1], 80).into();
-        let handshake =
-            Handshake::new(&parts, query, address, UNIX_EPOCH, TransportKind::Polling);
+        let handshake = Handshake::new(&parts, query, address, UNIX_EPOCH, TransportKind::Polling);
         assert_eq!(handshake.header("x-one"), Some("1"));
         let headers: Vec<_> = handshake.headers().collect();
         assert_eq!(headers, [("x-one", "1"), ("set", "a"), ("set", "b")]);
