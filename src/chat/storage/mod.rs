@@ -1,0 +1,5 @@
+//! Where chats are kept: one trait, one module per engine.
+
+mod error;
+
+pub use error::StoreError;
