@@ -11,6 +11,9 @@ pub enum StoreError {
     /// The queue of the writer stayed full, or its answer stayed out.
     #[error("the writer does not keep up")]
     Overloaded,
+    /// The transaction that a job was part of failed; the outcome is open.
+    #[error("the transaction was not committed")]
+    NotCommitted,
     /// A query failed, or a row does not read as what it must be.
     #[error("a query failed: {0}")]
     Query(#[source] sqlx::Error),
@@ -29,7 +32,10 @@ const TEMPORARY: [u32; 6] = [5, 6, 8, 10, 13, 14];
 impl StoreError {
     /// Whether the same request may succeed later.
     pub fn is_temporary(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::Overloaded)
+        matches!(
+            self,
+            Self::Unavailable(_) | Self::Overloaded | Self::NotCommitted
+        )
     }
 }
 
