@@ -8,9 +8,11 @@
 //! REST and events decode, call a use case of `service`, and encode; `service`
 //! authorises, is the only caller of `storage`, and tells `live` what to say.
 
+mod auth;
 mod config;
 pub mod domain;
 mod error;
+mod limits;
 pub mod rest;
 mod storage;
 

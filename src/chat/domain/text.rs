@@ -68,6 +68,13 @@ text! {
     SearchText, search_text
 }
 
+impl PersonName {
+    /// For people whose host application tells nothing that can be shown.
+    pub fn unknown() -> Self {
+        Self("Unknown".to_owned())
+    }
+}
+
 /// A password: 8 to 128 code points of anything. It never shows itself.
 #[derive(Clone)]
 pub struct Password(secrecy::SecretString);
