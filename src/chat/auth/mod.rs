@@ -7,6 +7,6 @@ mod password;
 mod refresh;
 
 pub(super) use backoff::Backoff;
-pub(super) use jwt::{Identity, Tokens};
+pub(super) use jwt::{HostProfile, Identity, Tokens};
 pub(super) use password::Passwords;
 pub(super) use refresh::RefreshToken;
