@@ -91,6 +91,12 @@ impl Password {
         }
     }
 
+    /// What somebody says that their password is. One outside of the limits
+    /// cannot be right, and is treated like any other wrong one.
+    pub fn claimed(text: &str) -> Self {
+        Self::new(text).unwrap_or_else(|_| Self(String::new().into()))
+    }
+
     /// The bytes to hash.
     pub fn expose(&self) -> &[u8] {
         secrecy::ExposeSecret::expose_secret(&self.0).as_bytes()

@@ -11,11 +11,14 @@ use super::ledger::{Command, Ledger, Text};
 use super::sessions::Actor;
 use crate::chat::Chat;
 use crate::chat::domain::{
-    ChatId, ClientMsgId, Content, Invalid, Message, MessageId, Person, Rev, Seq, UserId,
+    ChatId, ClientMsgId, Content, Fields, Invalid, Message, MessageId, Person, Rev, Seq, UserId,
 };
 use crate::chat::error::Error;
 use crate::chat::limits::Act;
 use crate::chat::storage::Page;
+
+/// People whom one message can name.
+const MAX_MENTIONS: usize = 50;
 
 /// `GET /api/chats/:id/messages`.
 #[derive(Serialize)]
@@ -37,6 +40,19 @@ pub(in crate::chat) struct Draft {
 }
 
 impl Draft {
+    /// From the body of a request or the argument of an event.
+    ///
+    /// # Errors
+    /// The field that is missing or wrong.
+    pub(in crate::chat) fn read(body: &Fields) -> Result<Self, Invalid> {
+        Ok(Self {
+            content: body.required("content")?,
+            client_msg_id: body.optional("clientMsgId")?,
+            reply_to: body.optional("replyTo")?,
+            mentions: body.list("mentions", MAX_MENTIONS)?,
+        })
+    }
+
     /// What makes a repeat of a `clientMsgId` the same body.
     fn hash(&self) -> [u8; 32] {
         let parts = (&self.content, &self.reply_to, &self.mentions);

@@ -19,8 +19,10 @@ mod sessions;
 mod timekeeper;
 
 pub(super) use accounts::Registration;
-pub(super) use chats::{ChatPage, CreateChat};
-pub(super) use messages::{Draft, HistoryPage};
+pub(super) use chats::CreateChat;
+pub(super) use messages::Draft;
 pub(super) use publishing::Publishing;
-pub(super) use sessions::{Actor, Entered};
+pub(super) use sessions::Actor;
 pub(super) use timekeeper::keep_time;
+
+pub(super) use super::storage::Page;
