@@ -1,0 +1,22 @@
+//! What can be set: the command line and the environment, checked as a whole
+//! before anything opens.
+//!
+//! [`options`] is what clap reads, as text; [`Settings`] is what the program
+//! runs on. Between them stands [`ServeOptions::validate`], which reports every
+//! problem at once. The libraries below know nothing of this module.
+
+mod database;
+mod host_tokens;
+mod listen;
+mod options;
+mod problem;
+mod secret;
+mod settings;
+
+pub use database::Database;
+pub use host_tokens::{HostAlgorithm, HostKey, HostTokens};
+pub use listen::{Host, Listen};
+pub use options::{Cli, Command, CreateUser, Role, ServeOptions, StorageOptions, UserCommand};
+pub use problem::{Problem, Problems};
+pub use secret::{JwtSecret, SECRET_BYTES, SecretError};
+pub use settings::{Durability, Origins, RateLimits, Registration, Settings, StorageSettings};
