@@ -2,48 +2,13 @@
 
 use std::path::Path;
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
+
+use crate::chat::{HostAlgorithm, HostKey, HostTokens};
 
 use super::options::HostJwtOptions;
 use super::problem::Problems;
 use super::secret::SECRET_BYTES;
-
-/// How to check the tokens of a host application.
-#[derive(Debug, Clone)]
-pub struct HostTokens {
-    /// What their signatures are checked with.
-    pub key: HostKey,
-    /// The one algorithm that is accepted.
-    pub algorithm: HostAlgorithm,
-    /// The `iss` that they must carry.
-    pub issuer: String,
-    /// The `aud` that they must carry.
-    pub audience: String,
-}
-
-/// A key of a host application, read but not parsed.
-#[derive(Debug, Clone)]
-pub enum HostKey {
-    /// A shared secret.
-    Secret(SecretString),
-    /// A public key in PEM.
-    Pem(String),
-    /// A JWKS document.
-    Jwks(String),
-}
-
-/// The algorithms of CONTRACT section 2.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HostAlgorithm {
-    /// HMAC with SHA-256; goes with a secret only.
-    Hs256,
-    /// RSA PKCS#1 with SHA-256.
-    Rs256,
-    /// ECDSA on P-256.
-    Es256,
-    /// Ed25519.
-    EdDsa,
-}
 
 const SECRET: &str = "--host-jwt-secret (PARLANCE_HOST_JWT_SECRET)";
 const PEM: &str = "--host-jwt-pem (PARLANCE_HOST_JWT_PEM)";
@@ -52,58 +17,55 @@ const ALG: &str = "--host-jwt-alg (PARLANCE_HOST_JWT_ALG)";
 const ISSUER: &str = "--host-jwt-issuer (PARLANCE_HOST_JWT_ISSUER)";
 const AUDIENCE: &str = "--host-jwt-audience (PARLANCE_HOST_JWT_AUDIENCE)";
 
-impl HostTokens {
-    /// `None` when no host application is configured, or something is wrong
-    /// with it, which is then in `problems`.
-    pub(super) fn read(options: &HostJwtOptions, problems: &mut Problems) -> Option<Self> {
-        let algorithm = options.host_jwt_alg.as_deref().map(HostAlgorithm::parse);
-        let algorithm = algorithm.and_then(|read| problems.take(ALG, read));
-        let key = read_key(options, problems);
-        if !any_given(options) {
-            return None;
-        }
-        if key.is_none() && key_count(options) == 0 {
-            problems.add(
-                SECRET,
-                "is missing (or a PEM or JWKS file): the other --host-jwt options need a key",
-            );
-        }
-        let issuer = required(ISSUER, options.host_jwt_issuer.as_deref(), problems);
-        let audience = required(AUDIENCE, options.host_jwt_audience.as_deref(), problems);
-        let key = key?;
-        let algorithm = match (algorithm, &key) {
-            (Some(algorithm), key) => fitting(algorithm, key, problems),
-            (None, HostKey::Secret(_)) => Some(HostAlgorithm::Hs256),
-            (None, _) => required(ALG, None, problems).and(None),
-        };
-        Some(Self {
-            key,
-            algorithm: algorithm?,
-            issuer: issuer?,
-            audience: audience?,
-        })
+/// `None` when no host application is configured, or something is wrong
+/// with it, which is then in `problems`.
+pub(super) fn host_tokens(options: &HostJwtOptions, problems: &mut Problems) -> Option<HostTokens> {
+    let algorithm = options.host_jwt_alg.as_deref().map(parse_algorithm);
+    let algorithm = algorithm.and_then(|read| problems.take(ALG, read));
+    let key = read_key(options, problems);
+    if !any_given(options) {
+        return None;
     }
+    if key.is_none() && key_count(options) == 0 {
+        problems.add(
+            SECRET,
+            "is missing (or a PEM or JWKS file): the other --host-jwt options need a key",
+        );
+    }
+    let issuer = required(ISSUER, options.host_jwt_issuer.as_deref(), problems);
+    let audience = required(AUDIENCE, options.host_jwt_audience.as_deref(), problems);
+    let key = key?;
+    let algorithm = match (algorithm, &key) {
+        (Some(algorithm), key) => fitting(algorithm, key, problems),
+        (None, HostKey::Secret(_)) => Some(HostAlgorithm::Hs256),
+        (None, _) => required(ALG, None, problems).and(None),
+    };
+    Some(HostTokens {
+        key,
+        algorithm: algorithm?,
+        issuer: issuer?,
+        audience: audience?,
+    })
 }
 
-impl HostAlgorithm {
-    fn parse(text: &str) -> Result<Self, String> {
-        match text {
-            "HS256" => Ok(Self::Hs256),
-            "RS256" => Ok(Self::Rs256),
-            "ES256" => Ok(Self::Es256),
-            "EdDSA" => Ok(Self::EdDsa),
-            _ => Err(format!("`{text}` is none of HS256, RS256, ES256, EdDSA")),
-        }
-    }
+fn parse_algorithm(text: &str) -> Result<HostAlgorithm, String> {
+    let all = [
+        HostAlgorithm::Hs256,
+        HostAlgorithm::Rs256,
+        HostAlgorithm::Es256,
+        HostAlgorithm::EdDsa,
+    ];
+    let found = all.into_iter().find(|one| algorithm_name(*one) == text);
+    found.ok_or_else(|| format!("`{text}` is none of HS256, RS256, ES256, EdDSA"))
+}
 
-    /// Its name in a token's header.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Hs256 => "HS256",
-            Self::Rs256 => "RS256",
-            Self::Es256 => "ES256",
-            Self::EdDsa => "EdDSA",
-        }
+/// Its name in a token's header.
+pub(super) fn algorithm_name(algorithm: HostAlgorithm) -> &'static str {
+    match algorithm {
+        HostAlgorithm::Hs256 => "HS256",
+        HostAlgorithm::Rs256 => "RS256",
+        HostAlgorithm::Es256 => "ES256",
+        HostAlgorithm::EdDsa => "EdDSA",
     }
 }
 
@@ -151,13 +113,18 @@ fn read_key(options: &HostJwtOptions, problems: &mut Problems) -> Option<HostKey
     if let Some(secret) = &options.host_jwt_secret {
         return problems
             .take(SECRET, long_enough(secret))
-            .map(HostKey::Secret);
+            .map(|secret| HostKey::Secret(bytes(&secret)));
     }
     if let Some(file) = &options.host_jwt_pem {
         return problems.take(PEM, read_file(file)).map(HostKey::Pem);
     }
     let file = options.host_jwt_jwks.as_ref()?;
     problems.take(JWKS, read_file(file)).map(HostKey::Jwks)
+}
+
+/// The bytes of a secret, as keys are made of.
+pub fn bytes(secret: &SecretString) -> SecretSlice<u8> {
+    secret.expose_secret().as_bytes().to_vec().into()
 }
 
 /// An HMAC key shorter than the hash can be guessed (RFC 7518, 3.2).

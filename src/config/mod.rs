@@ -14,9 +14,9 @@ mod secret;
 mod settings;
 
 pub use database::Database;
-pub use host_tokens::{HostAlgorithm, HostKey, HostTokens};
+pub use host_tokens::bytes;
 pub use listen::{Host, Listen};
-pub use options::{Cli, Command, CreateUser, Role, ServeOptions, StorageOptions, UserCommand};
+pub use options::{Cli, Command, CreateUser, ServeOptions, StorageOptions, UserCommand};
 pub use problem::{Problem, Problems};
 pub use secret::{JwtSecret, SECRET_BYTES, SecretError};
-pub use settings::{Durability, Origins, RateLimits, Registration, Settings, StorageSettings};
+pub use settings::{Origins, Settings, StorageSettings};

@@ -9,11 +9,12 @@ use secrecy::ExposeSecret as _;
 use tracing_subscriber::EnvFilter;
 
 use super::database::Database;
-use super::host_tokens::{HostTokens, long_enough};
+use super::host_tokens::{algorithm_name, host_tokens, long_enough};
 use super::listen::{Listen, parse_port};
 use super::options::{NetworkOptions, ServeOptions, StorageOptions};
 use super::problem::Problems;
 use super::secret::{JwtSecret, make_folder};
+use crate::chat::{Durability, HostTokens, RateLimits, Registration};
 
 const LISTEN: &str = "--listen (PARLANCE_LISTEN)";
 const PORT: &str = "PORT";
@@ -69,33 +70,6 @@ pub enum Origins {
     Any,
 }
 
-/// What an acknowledgement promises (CONTRACT section 7).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Durability {
-    /// The message survives a power cut.
-    Full,
-    /// The last moments may be lost.
-    Relaxed,
-}
-
-/// Whether people may make accounts for themselves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Registration {
-    /// They may.
-    Open,
-    /// Accounts are made by the command line only.
-    Closed,
-}
-
-/// Whether rates and connections per address are limited.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RateLimits {
-    /// As in CONTRACT section 9.
-    Default,
-    /// Not at all: load tests.
-    Off,
-}
-
 impl ServeOptions {
     /// Checks everything and reads what must be read.
     ///
@@ -121,7 +95,7 @@ impl ServeOptions {
             ],
             problems,
         );
-        let host_tokens = HostTokens::read(&self.host_jwt, problems);
+        let host_tokens = host_tokens(&self.host_jwt, problems);
         let rate_limits = choose(
             RATE_LIMITS,
             &self.operation.rate_limits,
@@ -276,7 +250,7 @@ impl fmt::Display for Settings {
             &format!("{:?}", self.registration).to_lowercase(),
         )?;
         if let Some(host) = &self.host_tokens {
-            line("host-jwt-alg", &host.algorithm.name())?;
+            line("host-jwt-alg", &algorithm_name(host.algorithm))?;
             line("host-jwt-issuer", &host.issuer)?;
             line("host-jwt-audience", &host.audience)?;
         }
@@ -311,9 +285,9 @@ impl fmt::Display for JwtSecret {
 mod tests {
     use clap::Parser as _;
 
-    use super::super::host_tokens::HostAlgorithm;
     use super::super::options::Cli;
     use super::*;
+    use crate::chat::HostAlgorithm;
 
     fn validate(arguments: &[&str]) -> Result<Settings, Problems> {
         let arguments = ["parlance"].iter().chain(arguments);

@@ -6,10 +6,10 @@
 //! after the answer, as RFC 9112 section 6.3 allows, so nothing that follows
 //! is taken for a next request.
 
-use http::header::HOST;
-use http::{HeaderMap, Request, StatusCode, Uri, Version};
+use http::header::{CONNECTION, HOST};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, Version};
 
-use super::refused::Refused;
+use super::reply::{Failure, FailureDetail, Reply};
 
 /// The longest request target, in bytes.
 const MAX_URI_BYTES: usize = 8 * 1024;
@@ -19,22 +19,22 @@ const MAX_HEADERS: usize = 64;
 const MAX_HEADER_BYTES: usize = 32 * 1024;
 
 /// Refuses what is too large or has no host. The client is to blame.
-pub(super) fn check<B>(request: &Request<B>) -> Result<(), Refused> {
+pub(super) fn check<B>(request: &Request<B>) -> Result<(), Reply> {
     if target_bytes(request.uri()) > MAX_URI_BYTES {
-        return Err(Refused::new(
+        return Err(refused(
             StatusCode::URI_TOO_LONG,
             "The address of the request is longer than 8 KiB",
         ));
     }
     let headers = request.headers();
     if headers.len() > MAX_HEADERS || header_bytes(headers) > MAX_HEADER_BYTES {
-        return Err(Refused::new(
+        return Err(refused(
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             "The request has more than 64 headers, or more than 32 KiB of them",
         ));
     }
     if !names_one_host(request) {
-        return Err(Refused::new(
+        return Err(refused(
             StatusCode::BAD_REQUEST,
             "The request must have exactly one Host header",
         ));
@@ -42,8 +42,27 @@ pub(super) fn check<B>(request: &Request<B>) -> Result<(), Refused> {
     Ok(())
 }
 
+/// What was not read of the request must not be taken for a next one.
+fn refused(status: StatusCode, message: &str) -> Reply {
+    let error = FailureDetail {
+        code: "validation-failed",
+        field: None,
+        retryable: false,
+        retry_after_ms: None,
+    };
+    let failure = Failure {
+        status,
+        success: false,
+        message: message.to_owned(),
+        error,
+    };
+    Reply::failure(&failure).header(CONNECTION, HeaderValue::from_static("close"))
+}
+
 fn target_bytes(uri: &Uri) -> usize {
-    let authority = uri.authority().map_or(0, |authority| authority.as_str().len());
+    let authority = uri
+        .authority()
+        .map_or(0, |authority| authority.as_str().len());
     let path = uri.path_and_query().map_or(0, |path| path.as_str().len());
     authority + path
 }
@@ -70,7 +89,7 @@ mod tests {
 
     fn status(request: http::request::Builder) -> Option<StatusCode> {
         let refused = check(&request.body(()).expect("a request")).err();
-        refused.map(|refused| refused.status())
+        refused.map(|reply| reply.status())
     }
 
     #[test]
@@ -103,6 +122,9 @@ mod tests {
         let bad = Some(StatusCode::BAD_REQUEST);
         assert_eq!(status(Request::get("/")), bad);
         assert_eq!(status(Request::get("/").version(Version::HTTP_10)), None);
-        assert_eq!(status(Request::get("/").header(HOST, "a").header(HOST, "a")), bad);
+        assert_eq!(
+            status(Request::get("/").header(HOST, "a").header(HOST, "a")),
+            bad
+        );
     }
 }

@@ -25,9 +25,21 @@ const SVG: &str = "image/svg+xml";
 /// Path, content type, content.
 const FILES: [(&str, &str, &[u8]); 5] = [
     ("/", HTML, include_bytes!("../../static/chat-example.html")),
-    ("/chat-example.html", HTML, include_bytes!("../../static/chat-example.html")),
-    ("/chat-example.js", SCRIPT, include_bytes!("../../static/chat-example.js")),
-    ("/chat-example.css", STYLE, include_bytes!("../../static/chat-example.css")),
+    (
+        "/chat-example.html",
+        HTML,
+        include_bytes!("../../static/chat-example.html"),
+    ),
+    (
+        "/chat-example.js",
+        SCRIPT,
+        include_bytes!("../../static/chat-example.js"),
+    ),
+    (
+        "/chat-example.css",
+        STYLE,
+        include_bytes!("../../static/chat-example.css"),
+    ),
     ("/icon.svg", SVG, include_bytes!("../../static/icon.svg")),
 ];
 
@@ -147,9 +159,17 @@ mod tests {
     fn the_page_is_at_the_root_too_with_a_strict_policy() {
         let root = respond(get("/"));
         assert_eq!(root.status(), StatusCode::OK);
-        assert_eq!(root.headers()[ETAG], respond(get("/chat-example.html")).headers()[ETAG]);
-        let policy = root.headers()[CONTENT_SECURITY_POLICY].to_str().expect("text");
-        assert!(policy.starts_with("default-src 'none'; script-src 'self'"), "{policy}");
+        assert_eq!(
+            root.headers()[ETAG],
+            respond(get("/chat-example.html")).headers()[ETAG]
+        );
+        let policy = root.headers()[CONTENT_SECURITY_POLICY]
+            .to_str()
+            .expect("text");
+        assert!(
+            policy.starts_with("default-src 'none'; script-src 'self'"),
+            "{policy}"
+        );
         assert!(!policy.contains("unsafe"), "{policy}");
     }
 
@@ -158,7 +178,12 @@ mod tests {
         let tag = respond(get("/chat-example.js")).headers()[ETAG].clone();
         let again = |tags: String| respond(get("/chat-example.js").header(IF_NONE_MATCH, tags));
         let tag = tag.to_str().expect("text");
-        for tags in [tag.to_owned(), format!("W/{tag}"), format!("\"x\", {tag}"), "*".to_owned()] {
+        for tags in [
+            tag.to_owned(),
+            format!("W/{tag}"),
+            format!("\"x\", {tag}"),
+            "*".to_owned(),
+        ] {
             assert_eq!(again(tags).status(), StatusCode::NOT_MODIFIED);
         }
         assert_eq!(again("\"x\"".to_owned()).status(), StatusCode::OK);
@@ -166,7 +191,12 @@ mod tests {
 
     #[test]
     fn only_these_files_are_read_and_only_read() {
-        for path in ["/x", "/static/build.rs", "/../Cargo.toml", "/chat-example.html/"] {
+        for path in [
+            "/x",
+            "/static/build.rs",
+            "/../Cargo.toml",
+            "/chat-example.html/",
+        ] {
             assert_eq!(respond(get(path)).status(), StatusCode::NOT_FOUND, "{path}");
         }
         let posted = respond(Request::post("/"));
