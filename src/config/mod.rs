@@ -18,5 +18,6 @@ pub use host_tokens::bytes;
 pub use listen::{Host, Listen};
 pub use options::{Cli, Command, CreateUser, ServeOptions, StorageOptions, UserCommand};
 pub use problem::{Problem, Problems};
+pub(crate) use secret::generate;
 pub use secret::{JwtSecret, SECRET_BYTES, SecretError};
 pub use settings::{Origins, Settings, StorageSettings};

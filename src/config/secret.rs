@@ -82,7 +82,11 @@ fn read_or_make(path: &Path) -> Result<SecretString, SecretError> {
     Ok(secret)
 }
 
-fn generate() -> Result<SecretString, SecretError> {
+/// A new secret.
+///
+/// # Errors
+/// [`SecretError::Random`].
+pub(crate) fn generate() -> Result<SecretString, SecretError> {
     let mut bytes = [0; SECRET_BYTES];
     getrandom::fill(&mut bytes).map_err(SecretError::Random)?;
     Ok(STANDARD.encode(bytes).into())

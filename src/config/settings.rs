@@ -126,17 +126,8 @@ impl ServeOptions {
 }
 
 impl StorageOptions {
-    /// Checks these options alone, for commands that do not serve.
-    ///
-    /// # Errors
-    /// Every problem there is.
-    pub fn validate(&self) -> Result<StorageSettings, Problems> {
-        let mut problems = Problems::default();
-        let settings = self.read(&mut problems);
-        settings.filter(|_| problems.is_empty()).ok_or(problems)
-    }
-
-    fn read(&self, problems: &mut Problems) -> Option<StorageSettings> {
+    /// Checks these options; what is wrong goes to `problems`.
+    pub(crate) fn read(&self, problems: &mut Problems) -> Option<StorageSettings> {
         if self.data_dir.as_os_str().is_empty() {
             problems.add(DATA_DIR, "is empty");
         } else if self.data_dir.exists() && !self.data_dir.is_dir() {
