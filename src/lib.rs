@@ -6,4 +6,5 @@ pub mod chat;
 pub mod config;
 pub mod http;
 pub mod shutdown;
+pub mod socketio;
 pub mod telemetry;

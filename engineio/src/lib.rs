@@ -1,1 +1,34 @@
-//! Engine.IO v4 server.
+//! An Engine.IO v4 server: sessions over HTTP long-polling and WebSocket, the upgrade between the
+//! two, heartbeats and orderly closing, wire-compatible with the official `engine.io-client`.
+//!
+//! The crate has two halves:
+//! - [`proto`]: the protocol as plain state machines. It takes bytes and the time and gives bytes
+//!   and events; it cannot reach a socket, a clock or a source of randomness.
+//! - the server (feature `server`, on by default): [`Server`] answers HTTP requests on hyper and
+//!   runs one task per session, which owns the session and the application's [`Handler`].
+//!
+//! An application implements [`Application`] and [`Handler`]; what it may keep of a session is a
+//! [`SessionHandle`].
+
+pub mod proto;
+
+#[cfg(feature = "server")]
+mod config;
+#[cfg(feature = "server")]
+mod error;
+#[cfg(feature = "server")]
+mod server;
+#[cfg(feature = "server")]
+mod transport;
+
+pub use proto::{CloseReason, Frame, FrameBuilder, Message, Sid, TransportKind, Transports};
+
+#[cfg(feature = "server")]
+pub use {
+    config::{AllowRequest, Config, Cookie, Cors, HeadersHook, Origins, Refusal, SameSite},
+    error::HandshakeError,
+    server::{
+        Application, CloseMode, ConnectionService, Enqueued, Handler, Handshake, Secure, SendError,
+        Server, SessionHandle,
+    },
+};

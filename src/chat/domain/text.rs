@@ -68,6 +68,13 @@ text! {
     SearchText, search_text
 }
 
+impl PersonName {
+    /// For people whose host application tells nothing that can be shown.
+    pub fn unknown() -> Self {
+        Self("Unknown".to_owned())
+    }
+}
+
 /// A password: 8 to 128 code points of anything. It never shows itself.
 #[derive(Clone)]
 pub struct Password(secrecy::SecretString);
@@ -82,6 +89,12 @@ impl Password {
             8..=128 => Ok(Self(text.into())),
             _ => Err("must be 8 to 128 characters long".into()),
         }
+    }
+
+    /// What somebody says that their password is. One outside of the limits
+    /// cannot be right, and is treated like any other wrong one.
+    pub fn claimed(text: &str) -> Self {
+        Self::new(text).unwrap_or_else(|_| Self(String::new().into()))
     }
 
     /// The bytes to hash.

@@ -15,8 +15,8 @@ use futures_util::future::BoxFuture;
 
 use super::config::ChatConfig;
 use super::domain::{
-    Chat, ChatId, ClientMsgId, Email, Limit, MemberRole, Message, MessageId, Person, Rev,
-    SearchText, Seq, SessionId, Timestamp, User, UserId,
+    Chat, ChatId, ClientMsgId, Limit, MemberRole, Message, MessageId, Person, Rev, SearchText, Seq,
+    SessionId, Timestamp, User, UserId,
 };
 pub use error::StoreError;
 pub(super) use values::{

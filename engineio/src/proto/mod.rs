@@ -1,0 +1,23 @@
+//! The protocol without IO: packets, payloads, frames, queues and the session's state machine.
+//!
+//! Nothing in here reads a clock, draws randomness or touches a socket: time is an argument, and
+//! every output is returned. The driver in `server` does one thing: wait, feed one input, drain all
+//! outputs.
+#![forbid(unsafe_code)]
+
+pub mod frame;
+pub mod handshake;
+pub mod heartbeat;
+pub mod inspector;
+pub mod outbox;
+pub mod packet;
+pub mod payload;
+pub mod session;
+pub mod sid;
+
+pub use frame::{Frame, FrameBuilder};
+pub use handshake::{TransportKind, Transports};
+pub use outbox::Outbox;
+pub use packet::{Message, Packet};
+pub use session::{CloseReason, Session};
+pub use sid::Sid;

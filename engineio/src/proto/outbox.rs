@@ -1,0 +1,513 @@
+//! The outbox: everything that waits to be sent on one session.
+//!
+//! Two lanes. *Control* holds finished WebSocket frames of the engine (ping, pong, close) and goes
+//! ahead of everything except a frame of which some bytes are already on the wire. *Data* holds the
+//! application's [`Frame`]s in order. Over polling only the data lane is used; there the session
+//! puts its control packets in front of the payload itself.
+
+use std::{collections::VecDeque, io::IoSlice};
+
+use bytes::Bytes;
+
+use super::{
+    frame::{BinaryForm, Frame},
+    payload,
+};
+
+/// Limits of an outbox, in bytes of queued frames.
+#[derive(Debug, Clone, Copy)]
+pub struct OutboxLimits {
+    /// Past this mark the outbox is congested until it has drained.
+    pub soft_bytes: usize,
+    /// A frame that would exceed this is refused, and the session is to be closed.
+    pub hard_bytes: usize,
+}
+
+impl Default for OutboxLimits {
+    fn default() -> Self {
+        Self {
+            soft_bytes: 1 << 20,
+            hard_bytes: 4 << 20,
+        }
+    }
+}
+
+/// Whether what is queued can leave now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sink {
+    /// A stream that takes bytes, or a poll that waits.
+    Ready,
+    /// A full stream, or no poll.
+    Blocked,
+}
+
+/// What the sender of a frame has to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Enqueued {
+    /// Nothing: the session's task will come to it.
+    Queued,
+    /// The session's task sleeps and must be woken, or the outbox be flushed in its place.
+    WakeNeeded,
+}
+
+/// Why a frame was not queued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum EnqueueError {
+    /// The session is closed, or about to be.
+    #[error("the session is closed")]
+    Closed,
+    /// The peer takes too little: the hard limit is reached, and the session will be closed.
+    /// `WakeNeeded` says whether its task sleeps.
+    #[error("the outbox is full")]
+    Full(Enqueued),
+}
+
+/// The queue of one session. Others enqueue; the session's owner gathers and advances.
+#[derive(Debug)]
+pub struct Outbox {
+    control: Vec<u8>,
+    control_sent: usize,
+    data: VecDeque<Frame>,
+    /// Bytes of the first data frame that are on the wire. Not zero only while no control bytes
+    /// are half sent, and the other way round.
+    front_sent: usize,
+    data_bytes: usize,
+    limits: OutboxLimits,
+    form: BinaryForm,
+    sink: Sink,
+    /// The owner sleeps and wants to be woken when there is something for it to do.
+    parked: bool,
+    sealed: bool,
+    congested: bool,
+    overflowed: bool,
+}
+
+impl Outbox {
+    /// An empty outbox.
+    #[must_use]
+    pub fn new(limits: OutboxLimits, form: BinaryForm) -> Self {
+        Self {
+            control: Vec::new(),
+            control_sent: 0,
+            data: VecDeque::new(),
+            front_sent: 0,
+            data_bytes: 0,
+            limits,
+            form,
+            sink: Sink::Blocked,
+            parked: false,
+            sealed: false,
+            congested: false,
+            overflowed: false,
+        }
+    }
+
+    /// Queues a frame.
+    ///
+    /// # Errors
+    /// [`EnqueueError`] when the session is closed, or the frame exceeds the hard limit.
+    pub fn enqueue(&mut self, frame: Frame) -> Result<Enqueued, EnqueueError> {
+        if self.sealed {
+            return Err(EnqueueError::Closed);
+        }
+        let bytes = frame.wire_len();
+        // A single frame may be larger than the limit: it is about what piles up.
+        if self.data_bytes > 0 && self.data_bytes + bytes > self.limits.hard_bytes {
+            self.overflowed = true;
+            self.sealed = true;
+            return Err(EnqueueError::Full(self.call_owner()));
+        }
+        self.data_bytes += bytes;
+        self.data.push_back(frame);
+        let newly_congested = !self.congested && self.data_bytes > self.limits.soft_bytes;
+        self.congested |= newly_congested;
+        Ok(match newly_congested || self.sink == Sink::Ready {
+            true => self.call_owner(),
+            false => Enqueued::Queued,
+        })
+    }
+
+    /// Queues a frame if it can leave at once, else drops it: `None` when dropped.
+    pub fn enqueue_volatile(&mut self, frame: Frame) -> Option<Enqueued> {
+        let writable = self.sink == Sink::Ready && self.is_empty();
+        writable.then(|| self.enqueue(frame).ok()).flatten()
+    }
+
+    /// Marks the owner as awake; says whether it slept, so that the caller wakes it.
+    pub fn call_owner(&mut self) -> Enqueued {
+        match std::mem::replace(&mut self.parked, false) {
+            true => Enqueued::WakeNeeded,
+            false => Enqueued::Queued,
+        }
+    }
+
+    /// The owner is about to sleep. `false`: there is something to send that it has not tried yet.
+    #[must_use]
+    pub fn park(&mut self) -> bool {
+        let idle = self.sink == Sink::Blocked || !self.has_pending();
+        self.parked = idle && !self.overflowed;
+        self.parked
+    }
+
+    /// The owner runs: nobody needs to wake it.
+    pub fn unpark(&mut self) {
+        self.parked = false;
+    }
+
+    /// Says whether what is queued can leave now.
+    pub fn set_sink(&mut self, sink: Sink) {
+        self.sink = sink;
+    }
+
+    /// Whether what is queued can leave now.
+    #[must_use]
+    pub fn sink(&self) -> Sink {
+        self.sink
+    }
+
+    /// From now on every frame is refused.
+    pub fn seal(&mut self) {
+        self.sealed = true;
+    }
+
+    /// Whether frames are refused.
+    #[must_use]
+    pub fn is_sealed(&self) -> bool {
+        self.sealed
+    }
+
+    /// Drops the queued frames, except the rest of one that is half on the wire.
+    pub fn discard(&mut self) {
+        let keep = usize::from(self.front_sent > 0);
+        self.data.truncate(keep);
+        self.data_bytes = self.data.iter().map(Frame::wire_len).sum();
+        self.overflowed = false;
+    }
+
+    /// Whether no data waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.data.is_empty()
+    }
+
+    /// Whether anything waits, control bytes included.
+    #[must_use]
+    pub fn has_pending(&self) -> bool {
+        !self.data.is_empty() || !self.control.is_empty()
+    }
+
+    /// Bytes of queued frames.
+    #[must_use]
+    pub fn queued_bytes(&self) -> usize {
+        self.data_bytes
+    }
+
+    /// Bytes of the control lane. The owner stops reading from a peer that makes it grow.
+    #[must_use]
+    pub fn control_bytes(&self) -> usize {
+        self.control.len() - self.control_sent
+    }
+
+    /// Whether the soft mark was passed and the queue has not drained since.
+    #[must_use]
+    pub fn is_congested(&self) -> bool {
+        self.congested
+    }
+
+    /// Whether the hard limit was reached, so that the session must be closed.
+    #[must_use]
+    pub fn has_overflowed(&self) -> bool {
+        self.overflowed
+    }
+
+    /// Says which form of binary messages the client takes on a stream. Only before any is queued.
+    pub fn set_form(&mut self, form: BinaryForm) {
+        self.form = form;
+    }
+
+    /// Adds whole WebSocket frames to the control lane.
+    pub fn push_control(&mut self, bytes: &[u8]) {
+        self.control.extend_from_slice(bytes);
+    }
+
+    /// Takes over the unsent control bytes of a probe that becomes the session's stream. They go
+    /// first: part of a frame may be on the wire already.
+    pub fn adopt(&mut self, probe: &mut Self) {
+        debug_assert!(self.control.is_empty() && self.front_sent == 0);
+        self.form = probe.form;
+        self.control = std::mem::take(&mut probe.control);
+        self.control_sent = std::mem::take(&mut probe.control_sent);
+    }
+
+    /// Fills `slices` with what goes next onto the stream; gives their number.
+    pub fn gather<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let data_first = usize::from(self.front_sent > 0);
+        let unfinished = self.data.iter().take(data_first);
+        let first = unfinished.flat_map(|frame| frame.stream_slices(self.form));
+        let control = std::iter::once(&self.control[self.control_sent..]);
+        let queued = self.data.iter().skip(data_first);
+        let queued = queued.flat_map(|frame| frame.stream_slices(self.form));
+        let all = skip_bytes(first, self.front_sent)
+            .chain(control)
+            .chain(queued);
+        let mut filled = 0;
+        for (slot, slice) in slices.iter_mut().zip(all.filter(|slice| !slice.is_empty())) {
+            *slot = IoSlice::new(slice);
+            filled += 1;
+        }
+        filled
+    }
+
+    /// The stream took `written` bytes of what was gathered.
+    pub fn advance(&mut self, mut written: usize) {
+        if self.front_sent > 0 {
+            written = self.advance_front(written);
+        }
+        if written > 0 {
+            written = self.advance_control(written);
+        }
+        while written > 0 {
+            written = self.advance_front(written);
+        }
+        self.note_drained();
+    }
+
+    fn advance_control(&mut self, written: usize) -> usize {
+        let taken = written.min(self.control_bytes());
+        self.control_sent += taken;
+        if self.control_sent == self.control.len() {
+            // Control traffic is rare: an idle session keeps no buffer for it.
+            self.control = Vec::new();
+            self.control_sent = 0;
+        }
+        written - taken
+    }
+
+    fn advance_front(&mut self, written: usize) -> usize {
+        let Some(front) = self.data.front() else {
+            return 0;
+        };
+        let left = front.stream_len(self.form) - self.front_sent;
+        if written < left {
+            self.front_sent += written;
+            return 0;
+        }
+        self.data_bytes -= front.wire_len();
+        self.data.pop_front();
+        self.front_sent = 0;
+        written - left
+    }
+
+    fn note_drained(&mut self) {
+        if self.data.is_empty() {
+            self.congested = false;
+            if self.data.capacity() > 64 {
+                self.data = VecDeque::new();
+            }
+        }
+    }
+
+    /// Takes all queued data as one polling payload, `control` packets first.
+    pub fn take_payload(&mut self, control: &[&'static str]) -> Bytes {
+        let control = control
+            .iter()
+            .map(|packet| Bytes::from_static(packet.as_bytes()));
+        let payload = payload::join(control.chain(self.data.iter().flat_map(Frame::records)));
+        self.data.clear();
+        self.data_bytes = 0;
+        self.note_drained();
+        payload
+    }
+}
+
+/// Leaves out the first `skip` bytes of a sequence of slices.
+fn skip_bytes<'a>(
+    slices: impl Iterator<Item = &'a [u8]>,
+    mut skip: usize,
+) -> impl Iterator<Item = &'a [u8]> {
+    slices.map(move |slice| {
+        let skipped = skip.min(slice.len());
+        skip -= skipped;
+        &slice[skipped..]
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn outbox() -> Outbox {
+        let mut outbox = Outbox::new(OutboxLimits::default(), BinaryForm::Frames);
+        outbox.set_sink(Sink::Ready);
+        outbox
+    }
+
+    /// Writes at most `max` bytes, as a socket that takes so many.
+    fn write(outbox: &mut Outbox, max: usize) -> Vec<u8> {
+        let mut slices = [IoSlice::new(&[]); 8];
+        let filled = outbox.gather(&mut slices);
+        let mut bytes = slices[..filled]
+            .iter()
+            .flat_map(|slice| slice.to_vec())
+            .collect::<Vec<_>>();
+        bytes.truncate(max);
+        outbox.advance(bytes.len());
+        bytes
+    }
+
+    #[test]
+    fn control_goes_before_queued_data() {
+        let mut outbox = outbox();
+        let _ = outbox.enqueue(Frame::text("a")).unwrap();
+        outbox.push_control(b"\x81\x012");
+        assert_eq!(write(&mut outbox, 100), b"\x81\x012\x81\x024a");
+        assert!(!outbox.has_pending());
+    }
+
+    #[test]
+    fn control_waits_for_the_end_of_a_half_sent_frame() {
+        let mut outbox = outbox();
+        let _ = outbox.enqueue(Frame::text("ab")).unwrap();
+        let _ = outbox.enqueue(Frame::text("c")).unwrap();
+        assert_eq!(write(&mut outbox, 2), b"\x81\x03");
+        outbox.push_control(b"CTL");
+        assert_eq!(write(&mut outbox, 4), b"4abC");
+        outbox.push_control(b"!");
+        assert_eq!(write(&mut outbox, 100), b"TL!\x81\x024c");
+        assert_eq!(outbox.queued_bytes(), 0);
+    }
+
+    #[test]
+    fn a_payload_takes_everything_in_order() {
+        let mut outbox = outbox();
+        let _ = outbox.enqueue(Frame::text("a")).unwrap();
+        let _ = outbox
+            .enqueue(Frame::binary(Bytes::from_static(&[1, 2, 3, 4])))
+            .unwrap();
+        assert_eq!(outbox.take_payload(&["2"]), "2\x1e4a\x1ebAQIDBA==");
+        assert!(outbox.is_empty());
+    }
+
+    #[test]
+    fn a_sleeping_owner_is_woken_once() {
+        let mut outbox = outbox();
+        assert!(outbox.park());
+        assert_eq!(outbox.enqueue(Frame::text("a")), Ok(Enqueued::WakeNeeded));
+        assert_eq!(outbox.enqueue(Frame::text("b")), Ok(Enqueued::Queued));
+        assert!(!outbox.park(), "there is something to send");
+    }
+
+    #[test]
+    fn an_owner_that_cannot_send_is_left_asleep() {
+        let mut outbox = outbox();
+        outbox.set_sink(Sink::Blocked);
+        assert!(outbox.park());
+        assert_eq!(outbox.enqueue(Frame::text("a")), Ok(Enqueued::Queued));
+    }
+
+    #[test]
+    fn a_volatile_frame_is_dropped_unless_it_can_leave_at_once() {
+        let mut outbox = outbox();
+        assert!(outbox.enqueue_volatile(Frame::text("a")).is_some());
+        assert!(
+            outbox.enqueue_volatile(Frame::text("b")).is_none(),
+            "something waits"
+        );
+        write(&mut outbox, 100);
+        outbox.set_sink(Sink::Blocked);
+        assert!(
+            outbox.enqueue_volatile(Frame::text("c")).is_none(),
+            "nothing takes it"
+        );
+    }
+
+    #[test]
+    fn the_hard_limit_refuses_and_calls_the_owner() {
+        let limits = OutboxLimits {
+            soft_bytes: 10,
+            hard_bytes: 20,
+        };
+        let mut outbox = Outbox::new(limits, BinaryForm::Frames);
+        assert!(outbox.park());
+        let _ = outbox.enqueue(Frame::text("1234567")).unwrap();
+        assert!(!outbox.is_congested());
+        assert_eq!(outbox.enqueue(Frame::text("1")), Ok(Enqueued::WakeNeeded));
+        assert!(outbox.is_congested(), "the soft mark is passed");
+        assert!(outbox.park());
+        let full = outbox.enqueue(Frame::text("1234567"));
+        assert_eq!(full, Err(EnqueueError::Full(Enqueued::WakeNeeded)));
+        assert!(outbox.has_overflowed());
+        assert_eq!(outbox.enqueue(Frame::text("")), Err(EnqueueError::Closed));
+    }
+
+    #[test]
+    fn congestion_ends_when_the_queue_has_drained() {
+        let limits = OutboxLimits {
+            soft_bytes: 5,
+            hard_bytes: 100,
+        };
+        let mut outbox = Outbox::new(limits, BinaryForm::Frames);
+        let _ = outbox.enqueue(Frame::text("123")).unwrap();
+        let _ = outbox.enqueue(Frame::text("4")).unwrap();
+        write(&mut outbox, 6);
+        assert!(outbox.is_congested());
+        write(&mut outbox, 100);
+        assert!(!outbox.is_congested());
+    }
+
+    #[test]
+    fn discarding_keeps_the_rest_of_a_half_sent_frame() {
+        let mut outbox = outbox();
+        let _ = outbox.enqueue(Frame::text("ab")).unwrap();
+        let _ = outbox.enqueue(Frame::text("c")).unwrap();
+        write(&mut outbox, 3);
+        outbox.discard();
+        outbox.push_control(b"bye");
+        assert_eq!(write(&mut outbox, 100), b"abbye");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_socket_takes_every_byte_leaves_once_and_frames_stay_whole(
+            steps in prop::collection::vec((0..3_u8, 0..40_usize), 1..200)
+        ) {
+            let mut outbox = outbox();
+            let (mut wire, mut sent) = (Vec::new(), 0_u8);
+            for (kind, amount) in steps {
+                match kind {
+                    0 => {
+                        sent = sent.wrapping_add(1);
+                        let mut builder = Frame::builder();
+                        builder.attach(Bytes::from(vec![sent; amount]));
+                        let _ = outbox.enqueue(builder.finish());
+                    }
+                    1 => outbox.push_control(&[0x89, 0]),
+                    _ => wire.extend(write(&mut outbox, amount)),
+                }
+            }
+            while outbox.has_pending() {
+                wire.extend(write(&mut outbox, 7));
+            }
+            let mut expected = 1_u8;
+            let mut rest = &wire[..];
+            let mut after_text = false;
+            while let [first, len, tail @ ..] = rest {
+                let (payload, next) = tail.split_at(usize::from(*len));
+                match first {
+                    0x81 => after_text = true,
+                    0x82 => {
+                        prop_assert!(after_text && payload.iter().all(|&byte| byte == expected));
+                        expected = expected.wrapping_add(1);
+                        after_text = false;
+                    }
+                    _ => prop_assert!(*first == 0x89 && !after_text, "control inside a frame"),
+                }
+                rest = next;
+            }
+            prop_assert_eq!(expected, sent.wrapping_add(1));
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! The facts of the request that opened a session.
+
+use std::{
+    fmt,
+    net::SocketAddr,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use http::request;
+
+use crate::proto::{TransportKind, handshake::Query};
+
+/// What is known of the request that opened a session. A compact copy: it pins no buffer of the
+/// HTTP connection.
+pub struct Handshake {
+    headers: Headers,
+    query: Query,
+    url: Box<str>,
+    address: SocketAddr,
+    time: SystemTime,
+    secure: bool,
+    transport: TransportKind,
+}
+
+impl Handshake {
+    pub(super) fn new(
+        parts: &request::Parts,
+        query: Query,
+        address: SocketAddr,
+        time: SystemTime,
+        transport: TransportKind,
+    ) -> Self {
+        Self {
+            headers: Headers::copy(&parts.headers),
+            query,
+            url: parts
+                .uri
+                .path_and_query()
+                .map_or("/", |target| target.as_str())
+                .into(),
+            address,
+            time,
+            secure: parts.extensions.get::<Secure>().is_some(),
+            transport,
+        }
+    }
+
+    /// The first header of this name, if its value is text.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+    }
+
+    /// All headers whose values are text, in order, names in lower case.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.headers.iter()
+    }
+
+    /// The query string, decoded; see [`Query::pairs`] for all of it.
+    #[must_use]
+    pub fn query(&self) -> &Query {
+        &self.query
+    }
+
+    /// Path and query, as requested.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The peer's address, as the server was told it.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// When the session was opened.
+    #[must_use]
+    pub fn time(&self) -> SystemTime {
+        self.time
+    }
+
+    /// When the session was opened, in milliseconds since 1970.
+    #[must_use]
+    pub fn issued_ms(&self) -> u64 {
+        let since = self
+            .time
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or(Duration::ZERO);
+        since.as_millis() as u64
+    }
+
+    /// Whether the connection was encrypted, see [`Secure`].
+    #[must_use]
+    pub fn secure(&self) -> bool {
+        self.secure
+    }
+
+    /// Whether the request named an origin.
+    #[must_use]
+    pub fn xdomain(&self) -> bool {
+        self.header("origin").is_some()
+    }
+
+    /// The transport of the handshake.
+    #[must_use]
+    pub fn transport(&self) -> TransportKind {
+        self.transport
+    }
+}
+
+impl fmt::Debug for Handshake {
+    /// Headers and query may hold secrets, so they are not shown.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handshake")
+            .field("transport", &self.transport)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Put into a request's extensions by a server that terminates TLS itself, or trusts a proxy that
+/// says so: the handshake is then [`Handshake::secure`].
+#[derive(Debug, Clone, Copy)]
+pub struct Secure;
+
+/// Names and values in one block, with the ends of each.
+struct Headers {
+    block: Box<str>,
+    ends: Box<[(u32, u32)]>,
+}
+
+impl Headers {
+    fn copy(headers: &http::HeaderMap) -> Self {
+        let mut block = String::new();
+        let mut ends = Vec::with_capacity(headers.len());
+        for (name, value) in headers {
+            let Ok(value) = std::str::from_utf8(value.as_bytes()) else {
+                continue;
+            };
+            block.push_str(name.as_str());
+            let name_end = block.len();
+            block.push_str(value);
+            ends.push((name_end as u32, block.len() as u32));
+        }
+        Self {
+            block: block.into(),
+            ends: ends.into(),
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        let starts = std::iter::once(0).chain(self.ends.iter().map(|(_, end)| *end));
+        starts.zip(&self.ends).map(|(start, &(middle, end))| {
+            let (start, middle, end) = (start as usize, middle as usize, end as usize);
+            (&self.block[start..middle], &self.block[middle..end])
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    #[test]
+    fn a_handshake_keeps_headers_query_and_address() {
+        let request = Request::get("http://h/engine.io/?EIO=4&%26a=%26%3D")
+            .header("X-One", "1")
+            .header("set", "a")
+            .header("set", "b")
+            .body(())
+            .unwrap();
+        let (parts, ()) = request.into_parts();
+        let query = Query::parse(parts.uri.query().unwrap());
+        let address = ([127, 0, 0, 1], 80).into();
+        let handshake = Handshake::new(&parts, query, address, UNIX_EPOCH, TransportKind::Polling);
+        assert_eq!(handshake.header("x-one"), Some("1"));
+        let headers: Vec<_> = handshake.headers().collect();
+        assert_eq!(headers, [("x-one", "1"), ("set", "a"), ("set", "b")]);
+        assert_eq!(handshake.query().get("&a"), Some("&="));
+        assert_eq!(handshake.url(), "/engine.io/?EIO=4&%26a=%26%3D");
+        assert!(!handshake.xdomain() && !handshake.secure());
+    }
+}

@@ -1,0 +1,335 @@
+//! The server: it answers requests and runs one task per session.
+
+mod cors;
+mod driver;
+mod handle;
+mod handshake;
+mod open;
+mod registry;
+mod requests;
+mod route;
+mod service;
+
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    task,
+    task::Poll,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header, request};
+use http_body_util::Full;
+
+pub use self::{
+    handle::{CloseMode, Enqueued, SendError, SessionHandle},
+    handshake::{Handshake, Secure},
+    service::ConnectionService,
+};
+use self::{
+    handle::{Command, Shared},
+    registry::Registry,
+};
+use crate::{
+    config::Config,
+    error::HandshakeError,
+    proto::{
+        CloseReason, Message, TransportKind,
+        handshake::{self as handshake_rules, BadRequest, Query, Refused, Request as Kind},
+    },
+    transport::polling::{self, BodyLimits},
+};
+
+/// The application's side of one session. It lives in the session's task, as plain mutable state:
+/// no two of its methods run at once, and nothing of it needs a lock.
+///
+/// After every call the server sends what the handler has queued on its [`SessionHandle`].
+pub trait Handler: Send + 'static {
+    /// A message arrived. `now` is the time of the task's turn.
+    fn handle_message(&mut self, message: Message<'_>, now: Instant);
+
+    /// Whether the handler takes messages. While it does not, the server does not read from the
+    /// client; a missing pong is then not held against the client, but the session is closed when
+    /// it lasts longer than [`Config::stall_timeout`].
+    fn wants_message(&self) -> bool {
+        true
+    }
+
+    /// When [`Handler::handle_timeout`] is to be called, if at all. Asked after every call.
+    fn poll_timeout(&self) -> Option<Instant> {
+        None
+    }
+
+    /// The time of [`Handler::poll_timeout`] has come.
+    fn handle_timeout(&mut self, now: Instant) {
+        let _ = now;
+    }
+
+    /// Drives the work that the handler has begun; `Ready` when nothing is under way. Called in
+    /// every turn of the task, after messages and time-outs, and also when the session is closed,
+    /// until it is `Ready`: only then does the task end.
+    fn poll_tasks(&mut self, cx: &mut task::Context<'_>) -> Poll<()> {
+        let _ = cx;
+        Poll::Ready(())
+    }
+
+    /// The outbox had passed its soft limit and has drained.
+    fn handle_drained(&mut self, now: Instant) {
+        let _ = now;
+    }
+
+    /// The session is closed. Called once; no message follows.
+    fn handle_close(&mut self, reason: CloseReason, now: Instant) {
+        let _ = (reason, now);
+    }
+}
+
+/// What a [`Server`] serves.
+pub trait Application: Send + Sync + 'static {
+    /// The state of one session.
+    type Handler: Handler;
+
+    /// A session was opened. What is sent here arrives after the open packet, in a message of its
+    /// own.
+    fn open(&self, handshake: Handshake, session: SessionHandle) -> Self::Handler;
+
+    /// A request was refused before it reached a session.
+    fn connection_error(&self, request: &request::Parts, error: &HandshakeError) {
+        let _ = (request, error);
+    }
+}
+
+/// An Engine.IO server. Cheap to clone.
+pub struct Server<A: Application> {
+    inner: Arc<Inner<A>>,
+}
+
+struct Inner<A> {
+    config: Config,
+    application: A,
+    registry: Arc<Registry>,
+    origin_log: LogThrottle,
+}
+
+impl<A: Application> Clone for Server<A> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+        }
+    }
+}
+
+type Reply = Result<Response<Full<Bytes>>, HandshakeError>;
+
+impl<A: Application> Server<A> {
+    /// Makes a server.
+    pub fn new(config: Config, application: A) -> Self {
+        let registry = Arc::new(Registry::new());
+        let origin_log = LogThrottle::default();
+        Self {
+            inner: Arc::new(Inner {
+                config,
+                application,
+                registry,
+                origin_log,
+            }),
+        }
+    }
+
+    /// The application.
+    #[must_use]
+    pub fn application(&self) -> &A {
+        &self.inner.application
+    }
+
+    /// The configuration.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.inner.config
+    }
+
+    /// Answers a request. What is not for the server's path gets 404; the others get the replies
+    /// of the official server. A poll is answered when there is something to say, so no time-out
+    /// shorter than [`Config::ping_interval`] may be put around this.
+    ///
+    /// For upgrades the connection must be served with upgrades enabled, in hyper
+    /// `http1::Builder::serve_connection(…).with_upgrades()`.
+    pub async fn handle<B>(&self, request: Request<B>, peer: SocketAddr) -> Response<Full<Bytes>>
+    where
+        B: http_body::Body + Send,
+        B::Data: Send,
+    {
+        let (mut parts, body) = request.into_parts();
+        if let Some(response) = self.refuse_early(&parts) {
+            return response;
+        }
+        let upgrade = route::is_upgrade(&parts);
+        let mut response = match self.answer(&mut parts, body, peer).await {
+            Ok(response) => response,
+            Err(error) => {
+                tracing::debug!(code = error.code(), %error, "request refused");
+                self.inner.application.connection_error(&parts, &error);
+                match upgrade {
+                    true => error.into_upgrade_response(),
+                    false => error.into_response(),
+                }
+            }
+        };
+        if let Some(cors) = &self.inner.config.cors {
+            cors::decorate(cors, &parts.headers, response.headers_mut());
+        }
+        response
+    }
+
+    /// Closes every session at once; what is queued for them is lost.
+    pub fn close(&self) {
+        for session in self.inner.registry.snapshot() {
+            session.push(Command::Close(CloseMode::Discard));
+        }
+    }
+
+    /// Number of open sessions.
+    #[must_use]
+    pub fn clients_count(&self) -> usize {
+        self.inner.registry.len()
+    }
+
+    /// What is answered before the protocol is looked at.
+    fn refuse_early(&self, parts: &request::Parts) -> Option<Response<Full<Bytes>>> {
+        let config = &self.inner.config;
+        if parts.uri.path() != config.path {
+            return Some(polling::bare(StatusCode::NOT_FOUND));
+        }
+        if parts
+            .uri
+            .path_and_query()
+            .is_some_and(|target| target.as_str().len() > config.max_uri)
+        {
+            return Some(polling::closing(polling::bare(StatusCode::URI_TOO_LONG)));
+        }
+        if route::lacks_host(parts) {
+            let response = HandshakeError::from(BadRequest::NoHost).into_response();
+            return Some(polling::closing(response));
+        }
+        match &config.cors {
+            Some(cors) if parts.method == Method::OPTIONS => Some(cors::preflight(cors, parts)),
+            _ => None,
+        }
+    }
+
+    async fn answer<B>(&self, parts: &mut request::Parts, body: B, peer: SocketAddr) -> Reply
+    where
+        B: http_body::Body + Send,
+        B::Data: Send,
+    {
+        let query = Query::parse(parts.uri.query().unwrap_or_default());
+        let mut session = None;
+        let request = handshake_rules::classify(
+            route::facts(parts, &query),
+            self.inner.config.transports,
+            |sid| {
+                session = self.inner.registry.get(sid);
+                session.as_ref().map(|session| session.lock().transport)
+            },
+        )?;
+        self.check_origin(parts)?;
+        let mut response = match (request, session) {
+            (Kind::Handshake(TransportKind::Polling), _) => {
+                self.open_polling(parts, query, peer).await?
+            }
+            (Kind::Handshake(TransportKind::Websocket), _) => {
+                self.open_stream(parts, query, peer).await?
+            }
+            (Kind::Session(_, TransportKind::Websocket), Some(session)) => {
+                self.attach_stream(parts, &query, session)?
+            }
+            (Kind::Session(_, TransportKind::Polling), Some(session)) => {
+                self.answer_polling(parts, body, session).await?
+            }
+            (Kind::Session(..), None) => return Err(Refused::UnknownSid.into()),
+        };
+        if response.status().is_success() || response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            self.apply_hooks(&mut response, parts, matches!(request, Kind::Handshake(_)));
+        }
+        Ok(response)
+    }
+
+    async fn answer_polling<B>(
+        &self,
+        parts: &request::Parts,
+        body: B,
+        session: Arc<Shared>,
+    ) -> Reply
+    where
+        B: http_body::Body + Send,
+        B::Data: Send,
+    {
+        match parts.method {
+            Method::GET => requests::poll(session).await,
+            Method::POST if polling::is_octet_stream(&parts.headers) => {
+                Ok(requests::refuse_octet_stream(&session))
+            }
+            Method::POST => {
+                let config = &self.inner.config;
+                let limits = BodyLimits {
+                    max_bytes: config.max_payload,
+                    idle_timeout: config.body_idle_timeout,
+                    total_timeout: config.body_timeout,
+                };
+                requests::post(&session, body, limits).await
+            }
+            _ => {
+                let mut response = polling::bare(StatusCode::METHOD_NOT_ALLOWED);
+                let allow = HeaderValue::from_static("GET, POST");
+                response.headers_mut().insert(header::ALLOW, allow);
+                Ok(response)
+            }
+        }
+    }
+
+    /// A page of another origin may not act with what its visitor's browser knows. The official
+    /// server leaves this to the browser, which does not check WebSockets.
+    fn check_origin(&self, parts: &request::Parts) -> Result<(), HandshakeError> {
+        if cors::is_origin_allowed(self.inner.config.cors.as_ref(), &parts.headers) {
+            return Ok(());
+        }
+        if self.inner.origin_log.may_log() {
+            let origin = parts.headers.get(header::ORIGIN);
+            tracing::warn!(
+                ?origin,
+                "refused a page of another origin; Config::cors would allow it"
+            );
+        }
+        Err(HandshakeError::OriginNotAllowed)
+    }
+
+    fn apply_hooks(
+        &self,
+        response: &mut Response<Full<Bytes>>,
+        parts: &request::Parts,
+        initial: bool,
+    ) {
+        let config = &self.inner.config;
+        let initial = config.initial_headers.as_ref().filter(|_| initial);
+        for hook in initial.into_iter().chain(&config.headers) {
+            hook.apply(response.headers_mut(), parts);
+        }
+    }
+}
+
+/// Lets one line a second through, so that a hostile page cannot fill the log.
+#[derive(Default)]
+struct LogThrottle(parking_lot::Mutex<Option<Instant>>);
+
+impl LogThrottle {
+    fn may_log(&self) -> bool {
+        let now = Instant::now();
+        let mut last = self.0.lock();
+        let due = last.is_none_or(|last| now >= last + Duration::from_secs(1));
+        if due {
+            *last = Some(now);
+        }
+        due
+    }
+}

@@ -1,0 +1,280 @@
+//! Opening sessions: the checks of a handshake, the id, the first packets, the task.
+
+use std::{net::SocketAddr, sync::Arc, time::SystemTime};
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header, request};
+use http_body_util::Full;
+use hyper::upgrade::OnUpgrade;
+
+use super::{
+    Application, Handshake, Inner, Server, SessionHandle,
+    driver::{self, Start},
+    handle::{Command, Shared},
+    registry::Registry,
+    route,
+};
+use crate::{
+    config::{Cookie, SameSite},
+    error::HandshakeError,
+    proto::{
+        Frame, Session, Sid, TransportKind,
+        handshake::{BadRequest, Open, Query, Refused},
+        inspector::StreamLimits,
+        payload,
+    },
+    transport::{
+        polling,
+        websocket::{StreamOptions, WebSocketStream},
+    },
+};
+
+type Reply = Result<Response<Full<Bytes>>, HandshakeError>;
+
+impl<A: Application> Server<A> {
+    /// A handshake over polling: the reply holds the open packet, and the initial one.
+    pub(super) async fn open_polling(
+        &self,
+        parts: &request::Parts,
+        query: Query,
+        peer: SocketAddr,
+    ) -> Reply {
+        self.admit(parts, &query, peer).await?;
+        let kind = TransportKind::Polling;
+        let Some(opening) = self.inner.register(kind) else {
+            return Ok(polling::bare(StatusCode::SERVICE_UNAVAILABLE));
+        };
+        let sid = opening.shared.sid;
+        let open = Bytes::from(self.inner.open_packet(&sid, kind));
+        let initial = self
+            .inner
+            .config
+            .initial_packet
+            .iter()
+            .flat_map(Frame::records);
+        let mut response = polling::payload(payload::join(std::iter::once(open).chain(initial)));
+        if let Some(cookie) = &self.inner.config.cookie {
+            set_cookie(&mut response, cookie, &sid);
+        }
+        let handshake = Handshake::new(parts, query, peer, SystemTime::now(), kind);
+        self.start(opening, handshake, None);
+        Ok(response)
+    }
+
+    /// A WebSocket handshake: answers 101, and opens the session when the stream is handed over.
+    pub(super) async fn open_stream(
+        &self,
+        parts: &mut request::Parts,
+        query: Query,
+        peer: SocketAddr,
+    ) -> Reply {
+        self.admit(parts, &query, peer).await?;
+        let switching = switch_protocols(parts)?;
+        let handshake = Handshake::new(
+            parts,
+            query,
+            peer,
+            SystemTime::now(),
+            TransportKind::Websocket,
+        );
+        let server = self.clone();
+        tokio::spawn(async move {
+            let options = server.inner.stream_options(handshake.query());
+            let Ok(upgraded) = switching.upgrade.await else {
+                return;
+            };
+            let stream = WebSocketStream::new(upgraded, options);
+            // In a task of its own, so that nothing of the handshake stays with the session.
+            if let Some(opening) = server.inner.register(TransportKind::Websocket) {
+                server.start(opening, handshake, Some(stream));
+            }
+        });
+        Ok(switching.response)
+    }
+
+    /// A WebSocket for an open session: answers 101 and hands the stream to the session's task,
+    /// which closes it if it is one too many.
+    pub(super) fn attach_stream(
+        &self,
+        parts: &mut request::Parts,
+        query: &Query,
+        session: Arc<Shared>,
+    ) -> Reply {
+        let switching = switch_protocols(parts)?;
+        let options = self.inner.stream_options(query);
+        tokio::spawn(async move {
+            if let Ok(upgraded) = switching.upgrade.await {
+                let stream = Box::new(WebSocketStream::new(upgraded, options));
+                session.push(Command::Attach(stream));
+            }
+        });
+        Ok(switching.response)
+    }
+
+    /// The checks that only a handshake undergoes, in the official order.
+    async fn admit(
+        &self,
+        parts: &request::Parts,
+        query: &Query,
+        peer: SocketAddr,
+    ) -> Result<(), HandshakeError> {
+        if let Some(hook) = &self.inner.config.allow_request {
+            let decision = hook.decide(parts, peer).await;
+            decision.map_err(|refusal| HandshakeError::Forbidden(refusal.message))?;
+        }
+        match query.is_revision_4() {
+            true => Ok(()),
+            false => Err(Refused::UnsupportedProtocol.into()),
+        }
+    }
+
+    /// Starts the task of a session.
+    fn start(&self, opening: Opening<'_>, handshake: Handshake, stream: Option<WebSocketStream>) {
+        let inner = &self.inner;
+        let kind = handshake.transport();
+        let now = tokio::time::Instant::now().into_std();
+        let session = Session::new(inner.config.session_settings(), kind, now);
+        let shared = Arc::clone(&opening.shared);
+        if let Some(stream) = &stream {
+            inner.queue_first_packets(&shared, stream);
+        }
+        let handler = inner
+            .application
+            .open(handshake, SessionHandle(Arc::clone(&shared)));
+        opening.done();
+        tokio::spawn(driver::run(Start {
+            shared,
+            registry: Arc::clone(&inner.registry),
+            session,
+            handler,
+            stream,
+            max_packets: inner.config.max_packets,
+        }));
+    }
+}
+
+impl<A: Application> Inner<A> {
+    /// Makes an id and registers a session under it; `None` when the operating system gives no
+    /// randomness.
+    fn register(&self, kind: TransportKind) -> Option<Opening<'_>> {
+        loop {
+            let mut random = [0; Sid::LEN];
+            if let Err(error) = getrandom::fill(&mut random) {
+                tracing::error!(%error, "no randomness for session ids");
+                return None;
+            }
+            let sid = Sid::from_random(random);
+            let shared = Arc::new(Shared::new(sid, kind, self.config.outbox));
+            if self.registry.insert(&shared) {
+                return Some(Opening {
+                    shared,
+                    registry: &self.registry,
+                    done: false,
+                });
+            }
+        }
+    }
+
+    fn open_packet(&self, sid: &Sid, kind: TransportKind) -> String {
+        let open = Open {
+            sid,
+            upgrade: kind == TransportKind::Polling && self.config.offers_upgrade(),
+            ping_interval: self.config.ping_interval,
+            ping_timeout: self.config.ping_timeout,
+            max_payload: self.config.max_payload,
+        };
+        open.encode()
+    }
+
+    fn queue_first_packets(&self, shared: &Shared, stream: &WebSocketStream) {
+        let open = self.open_packet(&shared.sid, TransportKind::Websocket);
+        let mut slot = shared.lock();
+        slot.outbox.set_form(stream.binary_form());
+        let initial = self.config.initial_packet.iter().cloned();
+        for frame in std::iter::once(Frame::packet(&open)).chain(initial) {
+            // The outbox is new: nothing is refused, and nobody sleeps.
+            let _ = slot.outbox.enqueue(frame);
+        }
+    }
+
+    fn stream_options(&self, query: &Query) -> StreamOptions {
+        StreamOptions {
+            max_payload: self.config.max_payload,
+            limits: StreamLimits {
+                max_fragments: self.config.max_fragments,
+                message_timeout: self.config.body_timeout,
+            },
+            form: query.binary_form(),
+        }
+    }
+}
+
+/// A registered session whose task does not run yet. Dropped before that (the application
+/// panicked), it leaves the registry again.
+struct Opening<'a> {
+    shared: Arc<Shared>,
+    registry: &'a Registry,
+    done: bool,
+}
+
+impl Opening<'_> {
+    fn done(mut self) {
+        self.done = true;
+    }
+}
+
+impl Drop for Opening<'_> {
+    fn drop(&mut self) {
+        if !self.done {
+            self.registry.remove(&self.shared.sid);
+        }
+    }
+}
+
+/// A well-formed upgrade: the reply, and the stream to come.
+struct Switching {
+    response: Response<Full<Bytes>>,
+    upgrade: OnUpgrade,
+}
+
+/// No extension is ever agreed on, above all no compression: a peer could make us inflate.
+fn switch_protocols(parts: &mut request::Parts) -> Result<Switching, HandshakeError> {
+    let accept = route::accept_key(&parts.headers)?;
+    let upgrade = parts
+        .extensions
+        .remove::<OnUpgrade>()
+        .ok_or(BadRequest::NotAnUpgrade)?;
+    let mut response = polling::bare(StatusCode::SWITCHING_PROTOCOLS);
+    let headers = response.headers_mut();
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    Ok(Switching { response, upgrade })
+}
+
+fn set_cookie(response: &mut Response<Full<Bytes>>, cookie: &Cookie, sid: &Sid) {
+    let mut value = format!("{}={}", cookie.name, sid.as_str());
+    if let Some(max_age) = cookie.max_age {
+        value.push_str(&format!("; Max-Age={}", max_age.as_secs()));
+    }
+    value.push_str(&format!("; Path={}", cookie.path));
+    for (set, attribute) in [
+        (cookie.http_only, "; HttpOnly"),
+        (cookie.secure, "; Secure"),
+    ] {
+        if set {
+            value.push_str(attribute);
+        }
+    }
+    value.push_str(match cookie.same_site {
+        SameSite::Strict => "; SameSite=Strict",
+        SameSite::Lax => "; SameSite=Lax",
+        SameSite::None => "; SameSite=None",
+    });
+    match HeaderValue::try_from(value) {
+        Ok(value) => {
+            response.headers_mut().append(header::SET_COOKIE, value);
+        }
+        Err(_) => tracing::error!("the configured cookie is no header value"),
+    }
+}

@@ -1,0 +1,118 @@
+//! The byte stream under a WebSocket.
+
+use std::{
+    cell::Cell,
+    io::{self, ErrorKind, IoSlice},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+};
+
+/// Bytes that are read at once. One such buffer serves all streams of a worker thread.
+const SCRATCH_BYTES: usize = 32 * 1024;
+
+thread_local! {
+    /// Lent to the stream that reads, and given back when it has read everything: an idle
+    /// connection holds no buffer.
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// A stream that hyper has handed over.
+pub(crate) enum StreamIo {
+    /// Plain TCP, the common case. Shared, so that a broadcast can write without the task.
+    Tcp(Arc<TcpStream>),
+    /// Whatever else carried the request, for example TLS.
+    Other(Box<TokioIo<Upgraded>>),
+}
+
+impl StreamIo {
+    /// Takes a stream over, and a copy of what was read from it already: the original would pin
+    /// the read buffer of the HTTP connection.
+    pub(crate) fn take_over(upgraded: Upgraded) -> (Self, Vec<u8>) {
+        match upgraded.downcast::<TokioIo<TcpStream>>() {
+            Ok(parts) => (
+                Self::Tcp(Arc::new(parts.io.into_inner())),
+                parts.read_buf.to_vec(),
+            ),
+            Err(upgraded) => (Self::Other(Box::new(TokioIo::new(upgraded))), Vec::new()),
+        }
+    }
+
+    pub(crate) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Tcp(tcp) => loop {
+                ready!(tcp.poll_read_ready(cx))?;
+                match tcp.try_read(buf) {
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                    result => return Poll::Ready(result),
+                }
+            },
+            Self::Other(io) => {
+                let mut buf = ReadBuf::new(buf);
+                ready!(Pin::new(io).poll_read(cx, &mut buf))?;
+                Poll::Ready(Ok(buf.filled().len()))
+            }
+        }
+    }
+
+    pub(crate) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Tcp(tcp) => loop {
+                ready!(tcp.poll_write_ready(cx))?;
+                match tcp.try_write_vectored(slices) {
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                    result => return Poll::Ready(result),
+                }
+            },
+            Self::Other(io) => Pin::new(io).poll_write_vectored(cx, slices),
+        }
+    }
+
+    /// Gets bytes out of the buffers that a TLS layer may have.
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(_) => Poll::Ready(Ok(())),
+            Self::Other(io) => Pin::new(io).poll_flush(cx),
+        }
+    }
+
+    /// Ends the writing half, if nobody else holds the stream.
+    pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(tcp) => match Arc::get_mut(tcp) {
+                Some(tcp) => Pin::new(tcp).poll_shutdown(cx),
+                None => Poll::Ready(Ok(())),
+            },
+            Self::Other(io) => Pin::new(io).poll_shutdown(cx),
+        }
+    }
+}
+
+/// Borrows the worker's read buffer; [`give_back_scratch`] returns it.
+pub(crate) fn take_scratch() -> Vec<u8> {
+    let mut scratch = SCRATCH.take();
+    scratch.resize(SCRATCH_BYTES, 0);
+    scratch
+}
+
+/// Returns a buffer. A second one is dropped.
+pub(crate) fn give_back_scratch(buffer: Vec<u8>) {
+    if buffer.len() == SCRATCH_BYTES {
+        SCRATCH.set(buffer);
+    }
+}

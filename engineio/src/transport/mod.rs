@@ -1,0 +1,5 @@
+//! The transports: how the bytes of a session reach its peer. No rule of the protocol is in here.
+
+pub(crate) mod io;
+pub(crate) mod polling;
+pub(crate) mod websocket;

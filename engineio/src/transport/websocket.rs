@@ -1,0 +1,341 @@
+//! WebSocket streams: tungstenite for reading, control frames and the close; the session's outbox
+//! for everything that is sent.
+//!
+//! tungstenite never touches the socket. It reads from a [`Shim`] that is fed what the socket gave,
+//! and whatever it wants to write (pongs, close frames) the shim collects for the control lane of
+//! the outbox. So there is one writer, and no frame ever lands inside another.
+
+use std::{
+    io::{self, ErrorKind, IoSlice, Read, Write},
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use hyper::upgrade::Upgraded;
+use tokio_tungstenite::tungstenite::{
+    self, Message as WsMessage, Utf8Bytes, WebSocket,
+    protocol::{CloseFrame, Role, WebSocketConfig, frame::coding::CloseCode},
+};
+
+use super::io::{StreamIo, give_back_scratch, take_scratch};
+use crate::proto::{
+    Outbox,
+    frame::BinaryForm,
+    inspector::{Inspector, StreamLimits, Violation},
+    outbox::OutboxLimits,
+    session::Loss,
+};
+
+/// How long a stream that is being closed may take to accept the close frame and end.
+const LINGER: Duration = Duration::from_millis(1500);
+/// Slices of one vectored write.
+const MAX_SLICES: usize = 64;
+/// tungstenite's own read buffer. It is allocated eagerly, so it is small; the bytes come out of
+/// the worker's large one.
+const READ_BUFFER_BYTES: usize = 256;
+/// A message longer than this leaves tungstenite with a large buffer, which is then thrown away.
+const RECYCLE_BYTES: usize = 16 * 1024;
+/// While so many control bytes wait to be written, nothing is read: pings then wait in the kernel.
+const MAX_CONTROL_BYTES: usize = 4 * 1024;
+
+/// What a stream needs to know of the configuration.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StreamOptions {
+    pub(crate) max_payload: usize,
+    pub(crate) limits: StreamLimits,
+    pub(crate) form: BinaryForm,
+}
+
+/// An open WebSocket.
+pub(crate) struct WebSocketStream {
+    io: StreamIo,
+    ws: WebSocket<Shim>,
+    options: StreamOptions,
+}
+
+/// What a stream gave.
+pub(crate) enum Incoming {
+    Text(Utf8Bytes),
+    Binary(Bytes),
+}
+
+/// Why a stream gives nothing more, and the code to close it with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ended {
+    pub(crate) loss: Loss,
+    pub(crate) code: Option<CloseCode>,
+}
+
+impl WebSocketStream {
+    pub(crate) fn new(upgraded: Upgraded, options: StreamOptions) -> Self {
+        let (io, read) = StreamIo::take_over(upgraded);
+        let shim = Shim::new(read, options.limits);
+        Self {
+            io,
+            ws: websocket(shim, options),
+            options,
+        }
+    }
+
+    /// The form in which this client takes binary messages.
+    pub(crate) fn binary_form(&self) -> BinaryForm {
+        self.options.form
+    }
+
+    /// Reads the next message. Control frames are handled on the way; their answers are collected
+    /// into `outbox`.
+    pub(crate) fn poll_message(
+        &mut self,
+        cx: &mut Context<'_>,
+        outbox: &mut Outbox,
+        now: Instant,
+    ) -> Poll<Result<Incoming, Ended>> {
+        let result = self.poll_read(cx, outbox, now);
+        self.collect_control(outbox);
+        result
+    }
+
+    /// Writes what the outbox holds.
+    pub(crate) fn poll_flush(
+        &mut self,
+        cx: &mut Context<'_>,
+        outbox: &mut Outbox,
+    ) -> Poll<io::Result<()>> {
+        while outbox.has_pending() {
+            let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+            let filled = outbox.gather(&mut slices);
+            let written = ready!(self.io.poll_write(cx, &slices[..filled]))?;
+            if written == 0 {
+                return Poll::Ready(Err(ErrorKind::WriteZero.into()));
+            }
+            outbox.advance(written);
+        }
+        self.io.poll_flush(cx)
+    }
+
+    /// When [`WebSocketStream::handle_timeout`] is to be called.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.ws.get_ref().inspector.poll_timeout()
+    }
+
+    /// Whether the message under way takes too long.
+    pub(crate) fn handle_timeout(&self, now: Instant) -> Result<(), Ended> {
+        let watched = self.ws.get_ref().inspector.handle_timeout(now);
+        watched.map_err(|_| Ended {
+            loss: Loss::Failed,
+            code: Some(CloseCode::Policy),
+        })
+    }
+
+    /// Ends the stream: writes what `outbox` still holds and a close frame, then closes. Takes at
+    /// most [`LINGER`].
+    pub(crate) async fn finish(mut self, mut outbox: Outbox, code: Option<CloseCode>) {
+        // After a close from the peer this does nothing: the answer is in the outbox already.
+        let frame = code.map(|code| CloseFrame {
+            code,
+            reason: Utf8Bytes::default(),
+        });
+        let _ = self.ws.close(frame);
+        self.collect_control(&mut outbox);
+        let end = std::future::poll_fn(|cx| self.poll_end(cx, &mut outbox));
+        // Either way the stream is dropped now.
+        let _ = tokio::time::timeout(LINGER, end).await;
+    }
+
+    /// Flushes, ends the writing half, and reads until the peer has ended its own. Bytes that were
+    /// not read would make the kernel reset the connection, and the close frame could be lost.
+    fn poll_end(&mut self, cx: &mut Context<'_>, outbox: &mut Outbox) -> Poll<io::Result<()>> {
+        ready!(self.poll_flush(cx, outbox))?;
+        ready!(self.io.poll_shutdown(cx))?;
+        let mut scratch = take_scratch();
+        let ended = loop {
+            match self.io.poll_read(cx, &mut scratch) {
+                Poll::Ready(Ok(0) | Err(_)) => break Poll::Ready(Ok(())),
+                Poll::Ready(Ok(_)) => {}
+                Poll::Pending => break Poll::Pending,
+            }
+        };
+        give_back_scratch(scratch);
+        ended
+    }
+
+    fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        outbox: &mut Outbox,
+        now: Instant,
+    ) -> Poll<Result<Incoming, Ended>> {
+        self.ws.get_mut().now = Some(now);
+        loop {
+            match self.ws.read() {
+                Ok(WsMessage::Text(text)) => {
+                    self.recycle(text.len());
+                    return Poll::Ready(Ok(Incoming::Text(text)));
+                }
+                Ok(WsMessage::Binary(data)) => {
+                    self.recycle(data.len());
+                    return Poll::Ready(Ok(Incoming::Binary(data)));
+                }
+                Ok(WsMessage::Close(_)) => {
+                    // Reading on makes tungstenite write its answer.
+                    let _ = self.ws.read();
+                    return Poll::Ready(Err(Ended {
+                        loss: Loss::Closed,
+                        code: None,
+                    }));
+                }
+                Ok(WsMessage::Ping(_) | WsMessage::Pong(_) | WsMessage::Frame(_)) => {}
+                Err(tungstenite::Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => {
+                    self.collect_control(outbox);
+                    if outbox.control_bytes() > MAX_CONTROL_BYTES {
+                        return Poll::Pending;
+                    }
+                    ready!(self.poll_fill(cx));
+                }
+                Err(error) => return Poll::Ready(Err(self.ended(&error))),
+            }
+        }
+    }
+
+    /// Reads from the socket into the shim, which is empty. A broken connection looks like a closed
+    /// one, as it does to the official server.
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut scratch = take_scratch();
+        match self.io.poll_read(cx, &mut scratch) {
+            Poll::Ready(result) => {
+                self.ws.get_mut().fill(scratch, result.unwrap_or(0));
+                Poll::Ready(())
+            }
+            Poll::Pending => {
+                give_back_scratch(scratch);
+                Poll::Pending
+            }
+        }
+    }
+
+    fn collect_control(&mut self, outbox: &mut Outbox) {
+        let outgoing = &mut self.ws.get_mut().outgoing;
+        if !outgoing.is_empty() {
+            outbox.push_control(&std::mem::take(outgoing));
+        }
+    }
+
+    /// Replaces tungstenite's state after a long message, and its buffer with it.
+    fn recycle(&mut self, message_len: usize) {
+        let between = self.ws.get_ref().inspector.is_between_messages();
+        if message_len > RECYCLE_BYTES && between && self.ws.can_write() {
+            let empty = Shim::new(Vec::new(), self.options.limits);
+            let shim = std::mem::replace(self.ws.get_mut(), empty);
+            self.ws = websocket(shim, self.options);
+        }
+    }
+
+    /// What an error of tungstenite means. It sends nothing by itself when it gives one.
+    fn ended(&self, error: &tungstenite::Error) -> Ended {
+        use tungstenite::{Error, error::ProtocolError};
+        let code = match error {
+            _ if self.ws.get_ref().violation.is_some() => CloseCode::Policy,
+            Error::ConnectionClosed
+            | Error::AlreadyClosed
+            | Error::Io(_)
+            | Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
+                return Ended {
+                    loss: Loss::Closed,
+                    code: None,
+                };
+            }
+            Error::Capacity(_) => CloseCode::Size,
+            Error::Utf8(_) => CloseCode::Invalid,
+            _ => CloseCode::Protocol,
+        };
+        Ended {
+            loss: Loss::Failed,
+            code: Some(code),
+        }
+    }
+}
+
+fn websocket(shim: Shim, options: StreamOptions) -> WebSocket<Shim> {
+    let config = WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER_BYTES)
+        .write_buffer_size(0)
+        .max_message_size(Some(options.max_payload))
+        .max_frame_size(Some(options.max_payload));
+    WebSocket::from_raw_socket(shim, Role::Server, Some(config))
+}
+
+/// Outbox of a stream that carries no session, for its control frames only.
+pub(crate) fn control_outbox(form: BinaryForm) -> Outbox {
+    Outbox::new(OutboxLimits::default(), form)
+}
+
+/// The two ends that tungstenite sees.
+struct Shim {
+    inbox: Vec<u8>,
+    inbox_pos: usize,
+    inbox_end: usize,
+    ended: bool,
+    outgoing: Vec<u8>,
+    inspector: Inspector,
+    violation: Option<Violation>,
+    /// The time of the turn in which tungstenite reads.
+    now: Option<Instant>,
+}
+
+impl Shim {
+    fn new(read: Vec<u8>, limits: StreamLimits) -> Self {
+        Self {
+            inbox_end: read.len(),
+            inbox: read,
+            inbox_pos: 0,
+            ended: false,
+            outgoing: Vec::new(),
+            inspector: Inspector::new(limits),
+            violation: None,
+            now: None,
+        }
+    }
+
+    fn fill(&mut self, buffer: Vec<u8>, len: usize) {
+        self.inbox = buffer;
+        self.inbox_pos = 0;
+        self.inbox_end = len;
+        self.ended |= len == 0;
+    }
+}
+
+impl Read for Shim {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let waiting = &self.inbox[self.inbox_pos..self.inbox_end];
+        if waiting.is_empty() {
+            give_back_scratch(std::mem::take(&mut self.inbox));
+            (self.inbox_pos, self.inbox_end) = (0, 0);
+            return if self.ended {
+                Ok(0)
+            } else {
+                Err(ErrorKind::WouldBlock.into())
+            };
+        }
+        let now = self.now.expect("set before tungstenite reads");
+        let waiting = &waiting[..waiting.len().min(buf.len())];
+        let passed = self.inspector.pass(waiting, now).map_err(|violation| {
+            self.violation = Some(violation);
+            io::Error::other(violation)
+        })?;
+        buf[..passed].copy_from_slice(&waiting[..passed]);
+        self.inbox_pos += passed;
+        Ok(passed)
+    }
+}
+
+impl Write for Shim {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.outgoing.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
