@@ -16,8 +16,17 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use crate::chat::{self, Chat, ChatConfig, Durability, OpenError, RateLimits};
-use crate::config::{SecretError, Settings, StorageSettings, bytes};
-use crate::http::{CLIENT_VERSION, Cors, Reply, Router, Server, Serving, Site, StaticFiles};
+use crate::config::{Origins, SecretError, Settings, StorageSettings, bytes};
+use crate::http::{
+    CLIENT_FILES, CLIENT_VERSION, Cors, Reply, Router, Server, Serving, Site, StaticFiles,
+};
+use crate::socketio::{ClientBundles, Io, IoBuilder};
+
+/// The largest packet or request body of a Socket.IO client, in bytes; it is
+/// told, and splits by it.
+const MAX_PAYLOAD_BYTES: usize = 100_000;
+/// How long a client may stay connected without a token.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
 /// How long the answers that are under way may take when the server ends.
 const ANSWERS_LIMIT: Duration = Duration::from_secs(5);
@@ -63,7 +72,9 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         config.host_tokens = settings.host_tokens.clone();
     });
     let chat = chat.await?;
+    let io = sockets(&settings.origins).build();
     let app = Arc::new(App {
+        io,
         api: chat::rest::router(),
         chat,
         cors: Cors::new(settings.origins),
@@ -137,6 +148,7 @@ impl Running {
     /// finished, everything acknowledged on disk.
     pub async fn stop(self) {
         self.serving.stop();
+        self.app.io.close();
         if !self.serving.finish(ANSWERS_LIMIT).await {
             tracing::warn!("some requests were cut off");
         }
@@ -146,8 +158,38 @@ impl Running {
     }
 }
 
+/// The Socket.IO server, with the chat profile's limits.
+fn sockets(origins: &Origins) -> IoBuilder {
+    let engine = engineio::Config {
+        max_payload: MAX_PAYLOAD_BYTES,
+        cors: engine_cors(origins),
+        ..engineio::Config::default()
+    };
+    let io = Io::builder().engine(engine).connect_timeout(CONNECT_LIMIT);
+    match CLIENT_VERSION {
+        Some(version) => io.client_bundles(ClientBundles {
+            version,
+            files: CLIENT_FILES,
+        }),
+        None => io,
+    }
+}
+
+fn engine_cors(origins: &Origins) -> Option<engineio::Cors> {
+    let origins = match origins {
+        Origins::Own => return None,
+        Origins::Any => engineio::Origins::Any,
+        Origins::Listed(listed) => engineio::Origins::List(listed.clone()),
+    };
+    Some(engineio::Cors {
+        origins,
+        ..engineio::Cors::default()
+    })
+}
+
 /// What answers requests.
 struct App {
+    io: Io,
     chat: Arc<Chat>,
     api: Router<Arc<Chat>>,
     cors: Cors,
@@ -159,6 +201,9 @@ impl Site for App {
         let path = request.uri().path();
         if path == "/api" || path.starts_with("/api/") {
             return self.api(request, peer).await;
+        }
+        if path.starts_with(self.io.path()) {
+            return self.io.handle(request, peer).await;
         }
         match path {
             "/healthz" => health(StatusCode::OK, "alive"),

@@ -151,7 +151,7 @@ fn table(package: Option<&Path>) -> io::Result<String> {
         "/// The version of the embedded client; `None` when it could not be installed.\n\
          pub const CLIENT_VERSION: Option<&str> = {version:?};\n\
          /// The client's bundles and source maps by file name.\n\
-         static CLIENT_FILES: &[(&str, &[u8])] = &[\n{files}];\n"
+         pub static CLIENT_FILES: &[(&str, &[u8])] = &[\n{files}];\n"
     ))
 }
 

@@ -19,4 +19,4 @@ pub use reply::{Failure, FailureDetail, Reply};
 pub use request::{MAX_BODY_BYTES, Refusal, Request};
 pub use router::{Handler, Router};
 pub use server::{Server, Serving, Site};
-pub use static_files::{CLIENT_VERSION, StaticFiles, client_file};
+pub use static_files::{CLIENT_FILES, CLIENT_VERSION, StaticFiles};

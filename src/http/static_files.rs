@@ -43,13 +43,6 @@ const FILES: [(&str, &str, &[u8]); 5] = [
     ("/icon.svg", SVG, include_bytes!("../../static/icon.svg")),
 ];
 
-/// A bundle or source map of the official client, by file name, with the
-/// client's version.
-pub fn client_file(name: &str) -> Option<(&'static [u8], &'static str)> {
-    let (_, content) = CLIENT_FILES.iter().find(|(known, _)| *known == name)?;
-    Some((content, CLIENT_VERSION?))
-}
-
 /// The pages, with an entity tag for each.
 #[derive(Debug)]
 pub struct StaticFiles {
