@@ -114,6 +114,15 @@ fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 
+/// Whether another message may be taken in this turn.
+fn may_read<H: Handler>(handler: &H, budget: &mut usize) -> bool {
+    if *budget == 0 || !handler.wants_message() {
+        return false;
+    }
+    *budget -= 1;
+    true
+}
+
 impl<H: Handler> Driver<H> {
     fn new(start: Start<H>) -> Self {
         if start.stream.is_some() {
@@ -216,7 +225,12 @@ impl<H: Handler> Driver<H> {
     }
 
     fn handle_post(&mut self, body: Bytes, reply: oneshot::Sender<PostReply>) {
-        match self.session.handle_post() {
+        let admission = match self.post {
+            // The client gave up an earlier POST whose packets are still being handled.
+            Some(_) => self.session.handle_post_overlap(),
+            None => self.session.handle_post(),
+        };
+        match admission {
             Admission::Granted => {
                 let packets = PayloadDecoder::new(body, self.max_packets);
                 self.post = Some(Post { packets, reply });
@@ -249,18 +263,16 @@ impl<H: Handler> Driver<H> {
         }
     }
 
-    /// Whether another message may be taken in this turn.
-    fn may_read(&self, budget: &mut usize) -> bool {
-        if *budget == 0 || !self.handler.wants_message() {
-            return false;
-        }
-        *budget -= 1;
-        true
-    }
-
     fn read_post(&mut self, budget: &mut usize, now: Instant) {
-        while self.post.is_some() && self.may_read(budget) {
-            let Some(post) = &mut self.post else { return };
+        while let Some(post) = &mut self.post {
+            // The end needs no turn of the handler: a client must not wait for its answer because
+            // the last packet has made the handler busy.
+            if post.packets.is_done() {
+                return self.finish_post(PostReply::Ok);
+            }
+            if !may_read(&self.handler, budget) {
+                return;
+            }
             match post.packets.next_packet() {
                 Some(Ok(packet)) => {
                     if let Some(message) = self.session.handle_packet(Via::Polling, packet, now) {
@@ -309,7 +321,8 @@ impl<H: Handler> Driver<H> {
     }
 
     fn read_stream(&mut self, cx: &mut Context<'_>, budget: &mut usize, now: Instant) {
-        while self.stream.is_some() && !self.session.is_closed() && self.may_read(budget) {
+        while self.stream.is_some() && !self.session.is_closed() && may_read(&self.handler, budget)
+        {
             let Some(stream) = &mut self.stream else {
                 return;
             };
