@@ -35,6 +35,8 @@ use crate::{
 
 /// Messages that one turn reads before it lets other tasks run.
 const TURN_MESSAGES: usize = 128;
+/// How long a waiting poll is held back when a POST has ended the session.
+const POST_FAILED_GRACE: Duration = Duration::from_millis(250);
 
 /// The state of a session's task.
 pub(super) struct Driver<H: Handler> {
@@ -49,6 +51,7 @@ pub(super) struct Driver<H: Handler> {
     /// The code that the stream is closed with, when it broke the rules of WebSocket.
     close_code: Option<CloseCode>,
     max_packets: usize,
+    post_failed: bool,
     congested: bool,
     closed: bool,
 }
@@ -114,6 +117,19 @@ fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 
+/// Answers a poll a little later, unless its client leaves before: the reply of the POST that ended
+/// the session goes first, because a client reports whichever it sees first.
+fn reply_later(mut poll: oneshot::Sender<PollReply>, body: Bytes) {
+    tokio::spawn(async move {
+        if tokio::time::timeout(POST_FAILED_GRACE, poll.closed())
+            .await
+            .is_err()
+        {
+            let _ = poll.send(PollReply::Payload(body));
+        }
+    });
+}
+
 /// Whether another message may be taken in this turn.
 fn may_read<H: Handler>(handler: &H, budget: &mut usize) -> bool {
     if *budget == 0 || !handler.wants_message() {
@@ -139,6 +155,7 @@ impl<H: Handler> Driver<H> {
             probe: None,
             close_code: None,
             max_packets: start.max_packets,
+            post_failed: false,
             congested: false,
             closed: false,
         }
@@ -200,7 +217,11 @@ impl<H: Handler> Driver<H> {
                 Command::PostOverlap(reply) => {
                     let _ = reply.send(PostReply::Refused(self.session.handle_post_overlap()));
                 }
-                Command::Lost(loss) => self.session.handle_transport_lost(Via::Polling, loss),
+                Command::PostFailed => {
+                    self.post_failed = true;
+                    self.session
+                        .handle_transport_lost(Via::Polling, Loss::Failed);
+                }
                 Command::Attach(stream) => self.attach(*stream, now),
                 Command::Close(mode) => self.session.close(mode, now),
             }
@@ -397,11 +418,10 @@ impl<H: Handler> Driver<H> {
     fn reply_to_poll(&mut self) {
         let reply = self.session.poll_reply(&mut self.shared.lock().outbox);
         let Some(body) = reply else { return };
-        let sent = self
-            .poll
-            .take()
-            .map(|poll| poll.send(PollReply::Payload(body)));
-        if !matches!(sent, Some(Ok(()))) {
+        let Some(poll) = self.poll.take() else { return };
+        if self.post_failed {
+            reply_later(poll, body);
+        } else if poll.send(PollReply::Payload(body)).is_err() {
             // The client left while the answer was made: what was in it is lost.
             self.session
                 .handle_transport_lost(Via::Polling, Loss::Failed);
