@@ -75,6 +75,12 @@ impl PayloadDecoder {
         Some(packet)
     }
 
+    /// Whether everything was given.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.done
+    }
+
     fn take_record(&mut self) {
         match memchr(SEPARATOR, &self.rest) {
             Some(end) => {

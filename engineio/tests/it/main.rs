@@ -4,8 +4,10 @@
 #![cfg(feature = "server")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod abandoned;
 mod client;
 mod closing;
+mod handler;
 mod handshake;
 mod heartbeat;
 mod origins;

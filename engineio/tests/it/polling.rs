@@ -422,3 +422,20 @@ async fn packets_a_client_should_not_send() {
         Seen::Closed(CloseReason::TransportError)
     );
 }
+
+#[tokio::test]
+async fn a_413_arrives_before_the_waiting_poll_ends() {
+    let server = TestServer::with(Config {
+        max_payload: 100,
+        ..config()
+    })
+    .await;
+    let client = Polling::open(&server).await;
+    let mut poll = client.begin_poll().await;
+    client.post("6").await;
+    assert_eq!(client.post("4".repeat(101)).await.status, 413);
+    let early = tokio::time::timeout(Duration::from_millis(20), poll.read_reply()).await;
+    assert!(early.is_err(), "a client reports what it sees first");
+    client.assert_gone().await;
+    assert_eq!(poll.reply().await.text(), "1");
+}

@@ -86,8 +86,6 @@ impl TestServer {
     }
 
     pub(crate) async fn with(config: Config) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let address = listener.local_addr().unwrap();
         let (sender, seen) = mpsc::unbounded_channel();
         let (sessions, handshakes) = (Arc::default(), Arc::default());
         let echo = Echo {
@@ -95,24 +93,26 @@ impl TestServer {
             sessions: Arc::clone(&sessions),
             handshakes: Arc::clone(&handshakes),
         };
-        let server = Server::new(config, echo);
-        let (counted, closed) = (server.clone(), server.clone());
-        tokio::spawn(async move {
-            loop {
-                let (tcp, peer) = listener.accept().await.unwrap();
-                tcp.set_nodelay(true).unwrap();
-                let connection = http1::Builder::new()
-                    .timer(TokioTimer::new())
-                    .serve_connection(TokioIo::new(tcp), server.service(peer))
-                    .with_upgrades();
-                tokio::spawn(connection);
-            }
-        });
+        let served = Self::serving(&Server::new(config, echo)).await;
         Self {
-            address,
             sessions,
             handshakes,
             seen,
+            ..served
+        }
+    }
+
+    /// Serves another application; what it saw is its own business.
+    pub(crate) async fn serving<A: Application>(server: &Server<A>) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (counted, closed) = (server.clone(), server.clone());
+        tokio::spawn(accept(listener, server.clone()));
+        Self {
+            address,
+            sessions: Arc::default(),
+            handshakes: Arc::default(),
+            seen: mpsc::unbounded_channel().1,
             count: Box::new(move || counted.clients_count()),
             shut: Box::new(move || closed.close()),
         }
@@ -143,5 +143,17 @@ impl TestServer {
     #[track_caller]
     pub(crate) fn assert_unseen(&mut self) {
         assert!(self.seen.try_recv().is_err(), "nothing more was seen");
+    }
+}
+
+async fn accept<A: Application>(listener: TcpListener, server: Server<A>) {
+    loop {
+        let (tcp, peer) = listener.accept().await.unwrap();
+        tcp.set_nodelay(true).unwrap();
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .serve_connection(TokioIo::new(tcp), server.service(peer))
+            .with_upgrades();
+        tokio::spawn(connection);
     }
 }
