@@ -38,7 +38,7 @@ const WRITER_LIMIT: Duration = Duration::from_secs(10);
 #[non_exhaustive]
 pub enum StartError {
     /// The data folder cannot be made.
-    #[error("cannot make the data folder {path}: {source}")]
+    #[error("cannot make the data folder {path}")]
     DataDir {
         /// The folder.
         path: PathBuf,
@@ -49,7 +49,7 @@ pub enum StartError {
     #[error(transparent)]
     Secret(#[from] SecretError),
     /// The database or a key cannot be opened.
-    #[error("cannot open the database or a key: {0}")]
+    #[error("cannot open the chat")]
     Chat(#[from] OpenError),
     /// The port cannot be had.
     #[error(transparent)]
