@@ -72,7 +72,10 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         config.host_tokens = settings.host_tokens.clone();
     });
     let chat = chat.await?;
-    let io = sockets(&settings.origins).build();
+    let io = sockets(&settings.origins)
+        .namespace("/", |namespace| chat::events::namespace(&chat, namespace))
+        .build();
+    chat.attach(&io);
     let app = Arc::new(App {
         io,
         api: chat::rest::router(),

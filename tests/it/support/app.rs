@@ -32,8 +32,12 @@ impl TestApp {
     pub async fn with(options: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let data_dir = format!("--data-dir={}", folder.path().display());
-        let fixed = ["parlance", "--listen=127.0.0.1:0", &data_dir];
-        let cli = Cli::try_parse_from(fixed.iter().chain(options)).expect("known options");
+        let mut arguments = vec!["parlance", &data_dir];
+        arguments.extend(options);
+        if !options.iter().any(|option| option.starts_with("--listen")) {
+            arguments.push("--listen=127.0.0.1:0");
+        }
+        let cli = Cli::try_parse_from(arguments).expect("known options");
         let settings = cli.serve.validate().expect("good settings");
         let running = app::start(settings).await.expect("a free port");
         Self {
