@@ -257,12 +257,6 @@ impl Session {
         self.poll != Poll::None
     }
 
-    /// Whether the application refuses messages.
-    #[must_use]
-    pub fn is_stalled(&self) -> bool {
-        self.stalled_by.is_some()
-    }
-
     // ---- inputs ----
 
     /// A GET arrived.

@@ -168,9 +168,10 @@ impl<H: Handler> Driver<H> {
             self.session.handle_timeout(now);
             self.take_commands(now);
             let mut progress = self.read(cx, now);
+            let held = !self.handler.wants_message();
             self.run_handler_timeout(now);
             let _ = self.handler.poll_tasks(cx);
-            if self.apply_back_pressure(now) {
+            if self.apply_back_pressure(held, now) {
                 progress = Progress::Yield;
             }
             self.drain(cx, now);
@@ -388,13 +389,12 @@ impl<H: Handler> Driver<H> {
         }
     }
 
-    /// Tells the session whether the handler takes messages. `true`: it does again, so that there
-    /// is something to read.
-    fn apply_back_pressure(&mut self, now: Instant) -> bool {
+    /// Tells the session whether the handler takes messages. `true`: it does again after it `held`
+    /// up the reading. What was left unread wakes nobody, so the next turn must look.
+    fn apply_back_pressure(&mut self, held: bool, now: Instant) -> bool {
         let wants = self.handler.wants_message();
-        let resumed = wants && self.session.is_stalled();
         self.session.handle_back_pressure(wants, now);
-        resumed || (wants && self.post.is_some())
+        wants && (held || self.post.is_some())
     }
 
     // ---- output ----

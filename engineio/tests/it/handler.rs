@@ -18,7 +18,7 @@ use engineio::{
 use tokio::sync::{Notify, mpsc};
 
 use crate::{
-    client::{Polling, Ws, soon},
+    client::{Polling, Ws, frame, soon},
     server::{TestServer, config},
 };
 
@@ -67,6 +67,7 @@ impl Handler for Session {
                     let _ = session.send(Frame::text("done"));
                 }));
             }
+            "brief work" => self.task = Some(Box::pin(async {})),
             "timer" => self.due = Some(now + Duration::from_millis(20)),
             "panic" => panic!("on purpose"),
             "close" => {
@@ -172,6 +173,19 @@ async fn messages_wait_while_the_handler_is_busy() {
     rig.gate.notify_one();
     assert_eq!(ws.text().await, "4done");
     assert_eq!(ws.text().await, "4next");
+}
+
+#[tokio::test]
+async fn what_was_read_with_it_is_handled_when_the_work_ends_in_the_same_turn() {
+    let rig = Rig::start().await;
+    let mut ws = rig.open().await;
+    let frames: Vec<u8> = ["4brief work", "4next", "4brief work", "4last"]
+        .iter()
+        .flat_map(|text| frame(0x81, text.as_bytes()))
+        .collect();
+    ws.http.write(frames).await;
+    assert_eq!(ws.text().await, "4next");
+    assert_eq!(ws.text().await, "4last");
 }
 
 #[tokio::test]
