@@ -175,19 +175,21 @@ impl Live {
         }
     }
 
+    /// A sign of typing may be lost, another one follows. Its end may not: nothing follows, and
+    /// others would see the person type for ever.
     fn say_typing(&self, chat_id: &ChatId, user_id: &UserId, name: &str, is_typing: bool) {
+        let delivery = match is_typing {
+            true => Delivery::Volatile,
+            false => Delivery::Durable,
+        };
         let payload = UserTyping {
             chat_id,
             user_id,
             name,
             is_typing,
         };
-        self.deliver(
-            To::Others(chat_id, user_id),
-            Delivery::Volatile,
-            "user-typing",
-            &payload,
-        );
+        let others = To::Others(chat_id, user_id);
+        self.deliver(others, delivery, "user-typing", &payload);
     }
 
     /// Watches when a socket's token expires; replaces what was watched before.

@@ -138,8 +138,13 @@ inEveryMode("the samples", (mode) => {
     there.run(TYPING.slice(TYPING.indexOf("// Listen")));
     // `join-chat` was sent without an acknowledgement: the room is known to be joined when it answers to the next one.
     await Promise.all([here, there].map((page) => page.scope.socket.emitWithAck("join-chat", chat.id)));
+    const typing = `User ${ann.id} is typing...`;
+    // A sign of typing may be lost, and people type on.
+    await until("the typing is seen", () => {
+      here.run(TYPING.slice(0, TYPING.indexOf("// When user stops")));
+      return there.log.some(([text]) => text === typing);
+    });
     here.run(TYPING);
-    await there.said(`User ${ann.id} is typing...`);
     await there.said(`User ${ann.id} stopped typing`);
     here.run(SEND_SOCKET);
     assertMessage((await there.said("New message:"))[1], { content: "Hello!", senderId: ann.id });
