@@ -23,7 +23,7 @@ pub enum AccountError {
     #[error(transparent)]
     Start(#[from] StartError),
     /// The application refused.
-    #[error("cannot make the account: {0}")]
+    #[error("cannot make the account")]
     Refused(#[from] crate::chat::Error),
 }
 

@@ -38,7 +38,7 @@ const WRITER_LIMIT: Duration = Duration::from_secs(10);
 #[non_exhaustive]
 pub enum StartError {
     /// The data folder cannot be made.
-    #[error("cannot make the data folder {path}: {source}")]
+    #[error("cannot make the data folder {path}")]
     DataDir {
         /// The folder.
         path: PathBuf,
@@ -49,7 +49,7 @@ pub enum StartError {
     #[error(transparent)]
     Secret(#[from] SecretError),
     /// The database or a key cannot be opened.
-    #[error("cannot open the database or a key: {0}")]
+    #[error("cannot open the chat")]
     Chat(#[from] OpenError),
     /// The port cannot be had.
     #[error(transparent)]
@@ -72,7 +72,10 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         config.host_tokens = settings.host_tokens.clone();
     });
     let chat = chat.await?;
-    let io = sockets(&settings.origins).build();
+    let io = sockets(&settings.origins)
+        .namespace("/", |namespace| chat::events::namespace(&chat, namespace))
+        .build();
+    chat.attach(&io);
     let app = Arc::new(App {
         io,
         api: chat::rest::router(),

@@ -12,6 +12,7 @@ mod auth;
 mod config;
 pub mod domain;
 mod error;
+pub mod events;
 mod limits;
 mod live;
 pub mod rest;
@@ -31,6 +32,8 @@ use live::Live;
 use service::Publishing;
 pub use storage::StoreError;
 use storage::{Store, Writer};
+
+use crate::socketio::Io;
 
 /// Why the application could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -111,6 +114,12 @@ impl Chat {
     pub async fn close(&self) {
         self.writer.close().await;
         self.store.close().await;
+    }
+
+    /// Connects the socket server that [`events::namespace`] was registered on.
+    /// What was said before went nowhere.
+    pub fn attach(&self, io: &Io) {
+        self.live.attach(events::port(io));
     }
 
     fn now(&self) -> Timestamp {

@@ -27,7 +27,7 @@ pub enum JwtSecret {
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
     /// The file cannot be read or made.
-    #[error("cannot keep the secret in {path}: {source}")]
+    #[error("cannot keep the secret in {path}")]
     Io {
         /// The file.
         path: PathBuf,
@@ -40,8 +40,8 @@ pub enum SecretError {
     )]
     Short(PathBuf),
     /// The system gives no random bytes.
-    #[error("the system gives no random bytes: {0}")]
-    Random(getrandom::Error),
+    #[error("the system gives no random bytes")]
+    Random(#[source] getrandom::Error),
 }
 
 impl JwtSecret {

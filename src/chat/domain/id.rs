@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::fields::{Parse, Problem};
 
 /// Longer ids cannot exist: ours are UUIDs, a host application's are bounded.
-const MAX_ID_BYTES: usize = 128;
+const MAX_ID_BYTES: usize = 100;
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {

@@ -63,25 +63,28 @@ impl Roster {
         self.shard(chat).lock().evictions
     }
 
-    /// Lets a socket in, and runs `enter` before anybody else is let in or out;
-    /// `enter` learns whether this is the person's first. False when somebody
-    /// was evicted since the ticket was taken: look the membership up again.
-    pub(crate) fn join(&self, seat: &Seat<'_>, ticket: u64, enter: impl FnOnce(bool)) -> bool {
+    /// Lets a socket in, unless somebody was evicted since the ticket was taken:
+    /// then the membership has to be looked up again, and the answer is false.
+    ///
+    /// `enter` runs before anybody else is let in or out, learns whether this
+    /// is the person's first socket, and may refuse.
+    ///
+    /// # Errors
+    /// What `enter` refuses with.
+    pub(crate) fn join<E>(
+        &self,
+        seat: &Seat<'_>,
+        ticket: u64,
+        enter: impl FnOnce(bool) -> Result<(), E>,
+    ) -> Result<bool, E> {
         let mut shard = self.shard(seat.chat).lock();
         if shard.evictions != ticket {
-            return false;
+            return Ok(false);
         }
-        let people = shard.chats.entry(seat.chat.clone()).or_default();
-        let first = !people.contains_key(seat.user);
-        let present = people.entry(seat.user.clone()).or_insert_with(|| Present {
-            name: seat.name.into(),
-            sockets: Vec::new(),
-        });
-        if !present.sockets.contains(seat.socket) {
-            present.sockets.push(seat.socket.clone());
-        }
-        enter(first);
-        true
+        let people = shard.chats.get(seat.chat);
+        enter(people.is_none_or(|people| !people.contains_key(seat.user)))?;
+        shard.add(seat);
+        Ok(true)
     }
 
     /// Lets a socket out, and runs `left`, which learns whether it was the
@@ -132,6 +135,18 @@ impl Roster {
 }
 
 impl Shard {
+    fn add(&mut self, seat: &Seat<'_>) {
+        let people = self.chats.entry(seat.chat.clone()).or_default();
+        let nobody = || Present {
+            name: seat.name.into(),
+            sockets: Vec::new(),
+        };
+        let present = people.entry(seat.user.clone()).or_insert_with(nobody);
+        if !present.sockets.contains(seat.socket) {
+            present.sockets.push(seat.socket.clone());
+        }
+    }
+
     /// Whether the socket was in, and the person's last.
     fn remove(&mut self, seat: &Seat<'_>) -> bool {
         let Some(people) = self.chats.get_mut(seat.chat) else {

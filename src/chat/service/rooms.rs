@@ -15,18 +15,19 @@ use crate::chat::live::{Seat, SocketKey, typist};
 
 impl Chat {
     /// Lets a socket into a chat's room and answers what it missed. `enter`
-    /// joins the room; it runs before the log is read, so that nothing falls
-    /// between. `undo` leaves it again when that turns out to be wrong.
+    /// joins the room, or refuses; that happens before the log is read, so that
+    /// nothing falls between.
     ///
     /// # Errors
-    /// [`Error::ChatNotFound`] for everybody who is not in the chat.
+    /// [`Error::ChatNotFound`] for everybody who is not in the chat; what
+    /// `enter` refuses with.
     pub(in crate::chat) async fn join_room(
         self: &Arc<Self>,
         actor: &Actor,
         socket: &SocketKey,
         chat: &ChatId,
         since: Option<Rev>,
-        enter: impl Fn() + Send,
+        enter: impl Fn() -> Result<(), Error> + Send,
     ) -> Result<CatchUp, Error> {
         let user = &actor.user;
         self.limits
@@ -43,11 +44,12 @@ impl Chat {
             let ticket = self.live.roster.ticket(chat);
             self.check_participant(actor, chat).await?;
             let joined = self.live.roster.join(&seat, ticket, |first| {
-                enter();
+                enter()?;
                 if first {
                     self.say_presence_later(&seat, "user-joined");
                 }
-            });
+                Ok::<_, Error>(())
+            })?;
             if joined {
                 break;
             }
@@ -55,7 +57,15 @@ impl Chat {
         self.catch_up(actor, chat, since, CATCH_UP_EVENTS).await
     }
 
-    async fn check_participant(&self, actor: &Actor, chat: &ChatId) -> Result<(), Error> {
+    /// Whether somebody is in a chat.
+    ///
+    /// # Errors
+    /// [`Error::ChatNotFound`], or [`Error::Forbidden`] for an admin, when not.
+    pub(in crate::chat) async fn check_participant(
+        &self,
+        actor: &Actor,
+        chat: &ChatId,
+    ) -> Result<(), Error> {
         let mut read = self.store.read().await?;
         let user = &actor.user;
         access(read.as_mut(), chat, &user.id, user.role)

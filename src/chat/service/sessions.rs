@@ -172,6 +172,15 @@ impl Chat {
         })
     }
 
+    /// Whether the session of somebody who was let in has ended since.
+    pub(in crate::chat) async fn is_revoked(&self, actor: &Actor) -> bool {
+        let found = match self.store.read().await {
+            Ok(mut read) => read.session(&actor.user.id, &actor.session).await,
+            Err(error) => Err(error),
+        };
+        matches!(found, Ok(Some((_, SessionState::Revoked))))
+    }
+
     /// The row of a host application's person: made on first sight, and brought
     /// up to date when the claims say something new.
     async fn host_person(
