@@ -1,0 +1,42 @@
+//! A Socket.IO v5 server on [`engineio`], wire-compatible with the official `socket.io-client`.
+//!
+//! Three parts: [`proto`], the protocol without IO; `server`, what applications use; [`adapter`],
+//! rooms and broadcasts. A server is made by [`Io::builder`] and answers requests through
+//! [`Io::handle`].
+//!
+//! ```
+//! use parlance::socketio::{Event, Io, Socket};
+//!
+//! let io = Io::builder()
+//!     .namespace("/", |ns| {
+//!         ns.on_connect(async |socket: Socket| {
+//!             _ = socket.join("lobby");
+//!         })
+//!         .on("say", async |socket: Socket, event: Event| {
+//!             let Ok(text) = event.data::<String>() else { return };
+//!             _ = socket.to("lobby").emit("said", &(socket.id(), text));
+//!             if let Some(ack) = event.ack() {
+//!                 _ = ack.send(&());
+//!             }
+//!         })
+//!     })
+//!     .build();
+//! io.to("lobby").emit("news", "open").expect("encodable");
+//! ```
+
+pub mod adapter;
+pub mod proto;
+mod server;
+
+pub use adapter::JoinError;
+pub use proto::args::{Args, ArgsError};
+pub use proto::connection::ConnectionLimits;
+pub use proto::encode::EncodeError;
+pub use server::ack::{AckError, BroadcastReplies};
+pub use server::bundles::{CLIENT_BUNDLE_NAMES, ClientBundles};
+pub use server::handler::{Ack, ConnectError, ConnectRequest, Event};
+pub use server::io::{Io, IoBuilder};
+pub use server::namespace::{Namespace, NamespaceBuilder};
+pub use server::operators::Broadcast;
+pub use server::reason::DisconnectReason;
+pub use server::socket::{EmitError, Socket, Volatile, WithTimeout};

@@ -1,0 +1,459 @@
+//! Outgoing packets, written straight into a [`Frame`].
+//!
+//! Bytes inside a value (anything that serialises as bytes, like [`Bytes`]) become attachments and
+//! leave `{"_placeholder":true,"num":N}` behind. A tuple at the top is several arguments.
+
+use std::io::{self, Write as _};
+
+use bytes::Bytes;
+use engineio::{Frame, FrameBuilder};
+use serde::Serialize;
+use serde_json::ser::Formatter;
+
+use super::args::Args;
+use super::arity::{Arity, arity};
+use super::codec::encode_header;
+use super::names::{self, NameError};
+use super::packet::{AckId, Header, PacketKind};
+
+/// Attachments that one packet may have, in and out: the official client closes on more.
+pub const MAX_ATTACHMENTS: u16 = 10;
+
+/// Why something cannot be sent. The caller is to blame; nothing was sent, and the connection lives.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EncodeError {
+    /// The event's name is refused.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// The value has no JSON form.
+    #[error("not serialisable: {0}")]
+    Json(#[from] serde_json::Error),
+    /// More attachments than a client accepts.
+    #[error("{got} attachments, {MAX_ATTACHMENTS} allowed")]
+    TooManyAttachments {
+        /// How many there were.
+        got: usize,
+    },
+    /// The value serialised differently when it was asked a second time.
+    #[error("the value's attachments change while it is serialised")]
+    Unstable,
+}
+
+/// An event: `2["name",…]`, or with attachments `5<n>-["name",…]`.
+pub(crate) fn event<T: Serialize + ?Sized>(
+    namespace: &str,
+    ack_id: Option<AckId>,
+    name: &str,
+    data: &T,
+) -> Result<Frame, EncodeError> {
+    names::check_event_name(name)?;
+    packet(
+        [PacketKind::Event, PacketKind::BinaryEvent],
+        namespace,
+        ack_id,
+        Some(name),
+        data,
+    )
+}
+
+/// The answer to an event: `3<id>[…]`, or with attachments `6<n>-<id>[…]`.
+pub(crate) fn ack<T: Serialize + ?Sized>(
+    namespace: &str,
+    id: AckId,
+    data: &T,
+) -> Result<Frame, EncodeError> {
+    packet(
+        [PacketKind::Ack, PacketKind::BinaryAck],
+        namespace,
+        Some(id),
+        None,
+        data,
+    )
+}
+
+/// An event with arguments that are sent on as they came.
+pub(crate) fn raw_event(
+    namespace: &str,
+    ack_id: Option<AckId>,
+    name: &str,
+    args: &Args,
+) -> Result<Frame, EncodeError> {
+    names::check_event_name(name)?;
+    raw(
+        [PacketKind::Event, PacketKind::BinaryEvent],
+        namespace,
+        ack_id,
+        Some(name),
+        args,
+    )
+}
+
+/// An answer with arguments that are sent on as they came.
+pub(crate) fn raw_ack(namespace: &str, id: AckId, args: &Args) -> Result<Frame, EncodeError> {
+    raw(
+        [PacketKind::Ack, PacketKind::BinaryAck],
+        namespace,
+        Some(id),
+        None,
+        args,
+    )
+}
+
+/// Grants a namespace: `0{"sid":"…"}`.
+pub(crate) fn connect(namespace: &str, sid: &str) -> Frame {
+    let mut frame = begin(PacketKind::Connect, 0, namespace, None);
+    let _ = write_all(&mut frame, &[r#"{"sid":""#, sid, r#""}"#]);
+    frame.finish()
+}
+
+/// Refuses a namespace: `4{"message":"…"}`, with `data` when there is some.
+pub(crate) fn connect_error(
+    namespace: &str,
+    message: &str,
+    data: Option<&serde_json::Value>,
+) -> Frame {
+    #[derive(Serialize)]
+    struct Refusal<'a> {
+        message: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        data: Option<&'a serde_json::Value>,
+    }
+    let mut frame = begin(PacketKind::ConnectError, 0, namespace, None);
+    // Neither a string nor a `Value` can fail, and the frame takes every byte.
+    let _ = serde_json::to_writer(&mut frame, &Refusal { message, data });
+    frame.finish()
+}
+
+/// Ends a namespace: `1`.
+pub(crate) fn disconnect(namespace: &str) -> Frame {
+    begin(PacketKind::Disconnect, 0, namespace, None).finish()
+}
+
+fn begin(
+    kind: PacketKind,
+    attachments: u16,
+    namespace: &str,
+    ack_id: Option<AckId>,
+) -> FrameBuilder {
+    let mut frame = Frame::builder();
+    // The frame takes every byte.
+    let _ = encode_header(
+        &mut frame,
+        &Header {
+            kind,
+            attachments,
+            namespace,
+            ack_id,
+        },
+    );
+    frame
+}
+
+/// Writes the packet as if it had no attachments, and once more when it turns out to have some,
+/// because their number stands before them.
+fn packet<T: Serialize + ?Sized>(
+    [plain, binary]: [PacketKind; 2],
+    namespace: &str,
+    ack_id: Option<AckId>,
+    name: Option<&str>,
+    data: &T,
+) -> Result<Frame, EncodeError> {
+    let mut frame = begin(plain, 0, namespace, ack_id);
+    let found = write_array(&mut frame, name, data)?;
+    if found.is_empty() {
+        return Ok(frame.finish());
+    }
+    let count = attachment_count(found.len())?;
+    let mut frame = begin(binary, count, namespace, ack_id);
+    let found = write_array(&mut frame, name, data)?;
+    if found.len() != usize::from(count) {
+        return Err(EncodeError::Unstable);
+    }
+    for attachment in found {
+        frame.attach(attachment);
+    }
+    Ok(frame.finish())
+}
+
+fn raw(
+    [plain, binary]: [PacketKind; 2],
+    namespace: &str,
+    ack_id: Option<AckId>,
+    name: Option<&str>,
+    args: &Args,
+) -> Result<Frame, EncodeError> {
+    let count = attachment_count(args.attachments().len())?;
+    let kind = if count == 0 { plain } else { binary };
+    let mut frame = begin(kind, count, namespace, ack_id);
+    write_raw_array(&mut frame, name, args.raw())?;
+    for attachment in args.attachments() {
+        frame.attach(attachment.clone());
+    }
+    Ok(frame.finish())
+}
+
+fn attachment_count(got: usize) -> Result<u16, EncodeError> {
+    match u16::try_from(got) {
+        Ok(count) if count <= MAX_ATTACHMENTS => Ok(count),
+        _ => Err(EncodeError::TooManyAttachments { got }),
+    }
+}
+
+fn write_raw_array(
+    frame: &mut FrameBuilder,
+    name: Option<&str>,
+    raw: &str,
+) -> Result<(), serde_json::Error> {
+    let comma = write_name(frame, name)? && !raw.is_empty();
+    write_all(frame, &[if comma { "," } else { "" }, raw, "]"])
+}
+
+/// Writes `["name",…]` and gives the attachments that were found on the way.
+fn write_array<T: Serialize + ?Sized>(
+    frame: &mut FrameBuilder,
+    name: Option<&str>,
+    data: &T,
+) -> Result<Vec<Bytes>, serde_json::Error> {
+    let arity = arity(data);
+    let named = write_name(frame, name)?;
+    let mut attachments = Vec::new();
+    if arity != Arity::None {
+        if named {
+            write_all(frame, &[","])?;
+        }
+        let mut pending = Pending {
+            attachments: &mut attachments,
+            unwrap: arity == Arity::Several,
+            depth: 0,
+        };
+        data.serialize(&mut serde_json::Serializer::with_formatter(
+            &mut *frame,
+            &mut pending,
+        ))?;
+    }
+    write_all(frame, &["]"])?;
+    Ok(attachments)
+}
+
+/// Opens the array; says whether there is a name in it.
+fn write_name(frame: &mut FrameBuilder, name: Option<&str>) -> Result<bool, serde_json::Error> {
+    write_all(frame, &["["])?;
+    if let Some(name) = name {
+        serde_json::to_writer(frame, name)?;
+    }
+    Ok(name.is_some())
+}
+
+fn write_all(frame: &mut FrameBuilder, parts: &[&str]) -> Result<(), serde_json::Error> {
+    let written = parts
+        .iter()
+        .try_for_each(|part| frame.write_all(part.as_bytes()));
+    written.map_err(serde_json::Error::io)
+}
+
+/// Compact JSON that collects bytes, and leaves out the brackets of the outermost array when that
+/// is the list of arguments.
+struct Pending<'a> {
+    attachments: &'a mut Vec<Bytes>,
+    unwrap: bool,
+    depth: usize,
+}
+
+impl Formatter for &mut Pending<'_> {
+    fn write_byte_array<W: ?Sized + io::Write>(
+        &mut self,
+        writer: &mut W,
+        value: &[u8],
+    ) -> io::Result<()> {
+        write!(
+            writer,
+            r#"{{"_placeholder":true,"num":{}}}"#,
+            self.attachments.len()
+        )?;
+        self.attachments.push(Bytes::copy_from_slice(value));
+        Ok(())
+    }
+
+    fn begin_array<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.depth += 1;
+        if self.depth == 1 && self.unwrap {
+            Ok(())
+        } else {
+            writer.write_all(b"[")
+        }
+    }
+
+    fn end_array<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.depth -= 1;
+        if self.depth == 0 && self.unwrap {
+            Ok(())
+        } else {
+            writer.write_all(b"]")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::socketio::proto::codec;
+    use engineio::proto::frame::BinaryForm;
+    use engineio::proto::outbox::{Outbox, OutboxLimits};
+    use serde_json::{Value, json};
+
+    /// The packet's text, without the Engine.IO type character.
+    fn text(frame: &Frame) -> String {
+        let record = records(frame).remove(0);
+        record.strip_prefix('4').expect("a message").to_owned()
+    }
+
+    fn records(frame: &Frame) -> Vec<String> {
+        let mut outbox = Outbox::new(OutboxLimits::default(), BinaryForm::Frames);
+        let _ = outbox.enqueue(frame.clone()).expect("room");
+        let payload = outbox.take_payload(&[]);
+        String::from_utf8_lossy(&payload)
+            .split('\u{1e}')
+            .map(str::to_owned)
+            .collect()
+    }
+
+    fn emitted<T: Serialize + ?Sized>(data: &T) -> String {
+        text(&event("/", None, "e", data).expect("encodable"))
+    }
+
+    #[test]
+    fn a_tuple_is_several_arguments_and_everything_else_is_one() {
+        assert_eq!(emitted(&()), r#"2["e"]"#);
+        assert_eq!(emitted(&Value::Null), r#"2["e",null]"#);
+        assert_eq!(emitted(&None::<u8>), r#"2["e",null]"#);
+        assert_eq!(emitted("x"), r#"2["e","x"]"#);
+        assert_eq!(emitted(&vec![1, 2]), r#"2["e",[1,2]]"#);
+        assert_eq!(emitted(&json!({"a":[1]})), r#"2["e",{"a":[1]}]"#);
+        assert_eq!(
+            emitted(&(1, "2", json!({"3":[true]}))),
+            r#"2["e",1,"2",{"3":[true]}]"#
+        );
+        assert_eq!(emitted(&(vec![1],)), r#"2["e",[1]]"#);
+        assert_eq!(emitted(&((1, 2), [3])), r#"2["e",[1,2],[3]]"#);
+        assert_eq!(emitted(&[0u8; 0]), r#"2["e"]"#);
+    }
+
+    #[test]
+    fn trap_69_the_default_namespace_is_never_written() {
+        assert_eq!(
+            text(&event("/", Some(3), "e", &1).expect("encodable")),
+            r#"23["e",1]"#
+        );
+        assert_eq!(
+            text(&event("/ns", Some(3), "e", &1).expect("encodable")),
+            r#"2/ns,3["e",1]"#
+        );
+        assert_eq!(text(&connect("/", "abc")), r#"0{"sid":"abc"}"#);
+        assert_eq!(text(&connect("/ns", "abc")), r#"0/ns,{"sid":"abc"}"#);
+        assert_eq!(text(&disconnect("/")), "1");
+        assert_eq!(text(&disconnect("/ns")), "1/ns,");
+    }
+
+    #[test]
+    fn trap_58_and_59_a_refusal_is_an_object_with_a_message() {
+        let refusal = connect_error("/random", "Invalid namespace", None);
+        assert_eq!(
+            text(&refusal),
+            r#"4/random,{"message":"Invalid namespace"}"#
+        );
+        let refusal = connect_error("/deny", "not allowed", Some(&json!({"code":42})));
+        assert_eq!(
+            text(&refusal),
+            r#"4/deny,{"message":"not allowed","data":{"code":42}}"#
+        );
+    }
+
+    #[test]
+    fn trap_78_an_answer_without_arguments_is_an_empty_array() {
+        assert_eq!(text(&ack("/", 7, &()).expect("encodable")), "37[]");
+        assert_eq!(
+            text(&ack("/", 456, &(1, "2")).expect("encodable")),
+            r#"3456[1,"2"]"#
+        );
+        assert_eq!(
+            text(&ack("/ns", 1, &vec![1]).expect("encodable")),
+            "3/ns,1[[1]]"
+        );
+    }
+
+    #[test]
+    fn bytes_become_attachments() {
+        let bytes = |text: &'static str| Bytes::from_static(text.as_bytes());
+        let frame =
+            event("/", None, "e", &(bytes("ab"), json!(1), vec![bytes("")])).expect("encodable");
+        let placeholders = r#"{"_placeholder":true,"num":0},1,[{"_placeholder":true,"num":1}]"#;
+        assert_eq!(
+            records(&frame),
+            [
+                format!(r#"452-["e",{placeholders}]"#),
+                "bYWI=".to_owned(),
+                "b".to_owned()
+            ]
+        );
+        let frame = ack("/", 789, &bytes("ab")).expect("encodable");
+        assert_eq!(text(&frame), r#"61-789[{"_placeholder":true,"num":0}]"#);
+    }
+
+    #[test]
+    fn trap_71_eleven_attachments_are_refused_before_the_client_would() {
+        let eleven = vec![Bytes::from_static(b"x"); 11];
+        assert!(matches!(
+            event("/", None, "e", &eleven),
+            Err(EncodeError::TooManyAttachments { got: 11 })
+        ));
+        assert!(event("/", None, "e", &eleven[..10]).is_ok());
+    }
+
+    #[test]
+    fn trap_66_reserved_names_cannot_be_emitted() {
+        assert!(matches!(
+            event("/", None, "disconnect", &()),
+            Err(EncodeError::Name(NameError::Reserved))
+        ));
+    }
+
+    #[test]
+    fn a_value_without_a_json_form_is_an_error() {
+        let map = std::collections::HashMap::from([(vec![1], 1)]);
+        assert!(matches!(
+            event("/", None, "e", &map),
+            Err(EncodeError::Json(_))
+        ));
+    }
+
+    #[test]
+    fn raw_arguments_are_sent_on_byte_for_byte() {
+        for (came, name, sent) in [
+            (
+                r#"2["message",1,"2",{"3":[true]}]"#,
+                "message-back",
+                r#"2["message-back",1,"2",{"3":[true]}]"#,
+            ),
+            (r#"2["message"]"#, "back", r#"2["back"]"#),
+            (
+                r#"2["message",{"a" : 1.50e0}]"#,
+                "b\"",
+                r#"2["b\"",{"a" : 1.50e0}]"#,
+            ),
+        ] {
+            let packet = codec::decode(came, 10).expect("a packet");
+            let args = Args::named(
+                packet.payload.as_ref().into(),
+                packet.arguments_at,
+                Vec::new(),
+            );
+            assert_eq!(
+                text(&raw_event("/", None, name, &args).expect("encodable")),
+                sent
+            );
+            let answer = text(&raw_ack("/", 5, &args).expect("encodable"));
+            assert_eq!(answer, format!("35[{}]", args.raw()));
+        }
+    }
+}

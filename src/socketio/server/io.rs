@@ -1,0 +1,264 @@
+//! The server: namespaces on an Engine.IO server.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use engineio::{Application, Handshake, Server, SessionHandle};
+use http::{Request, Response};
+use http_body_util::Full;
+use serde::Serialize;
+
+use super::bundles::ClientBundles;
+use super::client::Driver;
+use super::namespace::{Namespace, NamespaceBuilder};
+use super::operators::Broadcast;
+use super::socket::{EmitError, Socket};
+use crate::socketio::adapter::local::LocalAdapter;
+use crate::socketio::proto::connection::ConnectionLimits;
+use crate::socketio::proto::names::DEFAULT_NAMESPACE;
+
+/// Configures a server.
+#[must_use]
+pub struct IoBuilder {
+    path: String,
+    engine: engineio::Config,
+    limits: ConnectionLimits,
+    max_rooms: usize,
+    namespaces: HashMap<Box<str>, NamespaceBuilder>,
+    bundles: Option<ClientBundles>,
+}
+
+impl IoBuilder {
+    /// The exact path, with its trailing slash. Default `/socket.io/`.
+    pub fn path(mut self, path: impl Into<String>) -> Self {
+        self.path = path.into();
+        self
+    }
+
+    /// The settings of the engine. Its path is set by [`path`](Self::path).
+    pub fn engine(mut self, config: engineio::Config) -> Self {
+        self.engine = config;
+        self
+    }
+
+    /// How long a client may stay without having joined any namespace. Default 45 s.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.limits.connect_timeout = timeout;
+        self
+    }
+
+    /// The limits of one connection. The bytes of attachments are bounded by the engine's
+    /// `max_payload` too.
+    pub fn limits(mut self, limits: ConnectionLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// In how many rooms a socket may be beside its own. Default 1024.
+    pub fn max_rooms(mut self, max_rooms: usize) -> Self {
+        self.max_rooms = max_rooms;
+        self
+    }
+
+    /// Declares a namespace. `/` exists without it; a client that asks for one that was not declared
+    /// is refused with `Invalid namespace`.
+    pub fn namespace(
+        mut self,
+        name: &str,
+        register: impl FnOnce(NamespaceBuilder) -> NamespaceBuilder,
+    ) -> Self {
+        let builder = self.namespaces.remove(name).unwrap_or_default();
+        self.namespaces.insert(name.into(), register(builder));
+        self
+    }
+
+    /// Serves the official browser client at the server's path.
+    pub fn client_bundles(mut self, bundles: ClientBundles) -> Self {
+        self.bundles = Some(bundles);
+        self
+    }
+
+    /// Starts the server. It has no socket of its own: see [`Io::handle`].
+    pub fn build(mut self) -> Io {
+        self.namespaces.entry(DEFAULT_NAMESPACE.into()).or_default();
+        self.engine.path.clone_from(&self.path);
+        self.limits.max_attachment_bytes = self
+            .limits
+            .max_attachment_bytes
+            .min(self.engine.max_payload);
+        let max_rooms = self.max_rooms;
+        let namespaces = self.namespaces.into_iter().map(|(name, handlers)| {
+            let namespace = Namespace::new(&name, handlers, Box::new(LocalAdapter::new(max_rooms)));
+            (name, namespace)
+        });
+        let namespaces: HashMap<_, _> = namespaces.collect();
+        let root = namespaces[DEFAULT_NAMESPACE].clone();
+        let shared = Shared {
+            namespaces,
+            limits: self.limits,
+            closing: AtomicBool::new(false),
+        };
+        let shared = Arc::new(shared);
+        let engine = Server::new(self.engine, App(Arc::clone(&shared)));
+        Io(Arc::new(Inner {
+            engine,
+            shared,
+            root,
+            path: self.path,
+            bundles: self.bundles,
+        }))
+    }
+}
+
+impl fmt::Debug for IoBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IoBuilder")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What every session of a server needs.
+pub(crate) struct Shared {
+    pub(crate) namespaces: HashMap<Box<str>, Namespace>,
+    pub(crate) limits: ConnectionLimits,
+    closing: AtomicBool,
+}
+
+impl Shared {
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+}
+
+/// The engine's application.
+struct App(Arc<Shared>);
+
+impl Application for App {
+    type Handler = Driver;
+
+    fn open(&self, handshake: Handshake, session: SessionHandle) -> Driver {
+        // The runtime's clock, as the engine uses it, so that tests can stop it.
+        let now = tokio::time::Instant::now().into_std();
+        Driver::new(Arc::clone(&self.0), handshake, session, now)
+    }
+}
+
+/// A Socket.IO server. Cheap to clone.
+///
+/// What concerns many sockets can be asked of a [`Namespace`]; the methods here mean `/`.
+#[derive(Clone)]
+pub struct Io(Arc<Inner>);
+
+struct Inner {
+    engine: Server<App>,
+    shared: Arc<Shared>,
+    root: Namespace,
+    path: String,
+    bundles: Option<ClientBundles>,
+}
+
+impl Io {
+    /// Configures a server.
+    pub fn builder() -> IoBuilder {
+        IoBuilder {
+            path: "/socket.io/".to_owned(),
+            engine: engineio::Config::default(),
+            limits: ConnectionLimits::default(),
+            max_rooms: 1024,
+            namespaces: HashMap::new(),
+            bundles: None,
+        }
+    }
+
+    /// Answers an HTTP request under the server's path: client files, handshakes, polls, upgrades.
+    /// `peer` is the address of the client.
+    pub async fn handle<B>(&self, request: Request<B>, peer: SocketAddr) -> Response<Full<Bytes>>
+    where
+        B: http_body::Body + Send,
+        B::Data: Send,
+    {
+        let bundle = self.0.bundles.as_ref().and_then(|bundles| {
+            bundles.reply(
+                &self.0.path,
+                request.method(),
+                request.uri().path(),
+                request.headers(),
+            )
+        });
+        match bundle {
+            Some(response) => response,
+            None => self.0.engine.handle(request, peer).await,
+        }
+    }
+
+    /// The path that the server answers, client files below it included.
+    pub fn path(&self) -> &str {
+        &self.0.path
+    }
+
+    /// A namespace, if it was declared.
+    pub fn of(&self, name: &str) -> Option<&Namespace> {
+        self.0.shared.namespaces.get(name)
+    }
+
+    /// The namespace `/`.
+    pub fn root(&self) -> &Namespace {
+        &self.0.root
+    }
+
+    /// Everybody in a room.
+    pub fn to<'a>(&'a self, room: &'a str) -> Broadcast<'a> {
+        self.0.root.to(room)
+    }
+
+    /// Everybody in a room; the same as [`to`](Self::to).
+    pub fn in_<'a>(&'a self, room: &'a str) -> Broadcast<'a> {
+        self.0.root.to(room)
+    }
+
+    /// Everybody but those in a room.
+    pub fn except<'a>(&'a self, room: &'a str) -> Broadcast<'a> {
+        self.0.root.except(room)
+    }
+
+    /// Emits to everybody. A tuple is several arguments; bytes become attachments.
+    ///
+    /// # Errors
+    /// The value cannot be encoded.
+    pub fn emit<T: Serialize + ?Sized>(&self, event: &str, data: &T) -> Result<(), EmitError> {
+        self.0.root.emit(event, data)
+    }
+
+    /// The socket with this id.
+    pub fn socket(&self, id: &str) -> Option<Socket> {
+        self.0.root.socket(id)
+    }
+
+    /// Number of open connections, those that have joined no namespace included.
+    pub fn clients_count(&self) -> usize {
+        self.0.engine.clients_count()
+    }
+
+    /// Ends every connection at once; sockets are disconnected as [`ServerShuttingDown`], and their
+    /// clients come back when they can.
+    ///
+    /// [`ServerShuttingDown`]: super::reason::DisconnectReason::ServerShuttingDown
+    pub fn close(&self) {
+        self.0.shared.closing.store(true, Ordering::Release);
+        self.0.engine.close();
+    }
+}
+
+impl fmt::Debug for Io {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Io")
+            .field("path", &self.0.path)
+            .finish_non_exhaustive()
+    }
+}

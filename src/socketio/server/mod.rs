@@ -1,0 +1,12 @@
+//! The server half: drives the protocol with sockets, tasks and the application's handlers.
+
+pub(crate) mod ack;
+pub(crate) mod bundles;
+pub(crate) mod client;
+pub(crate) mod handler;
+pub(crate) mod io;
+pub(crate) mod namespace;
+pub(crate) mod operators;
+pub(crate) mod reason;
+pub(crate) mod socket;
+mod task;

@@ -1,0 +1,235 @@
+//! Namespaces: what is registered on them before the server starts, and what can be done with them
+//! afterwards.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::handler::{
+    ConnectError, ConnectHandler, ConnectRequest, DisconnectHandler, Event, EventHandler,
+    Middleware,
+};
+use super::operators::Broadcast;
+use super::reason::DisconnectReason;
+use super::socket::{EmitError, Socket};
+use crate::socketio::adapter::{Adapter, Target};
+use crate::socketio::proto::acks::AckIds;
+
+/// Registers the handlers of a namespace. They are frozen when the server is built.
+#[derive(Default)]
+pub struct NamespaceBuilder {
+    pub(crate) middlewares: Vec<Middleware>,
+    pub(crate) on_connect: Vec<ConnectHandler>,
+    pub(crate) events: HashMap<Box<str>, EventHandler>,
+    pub(crate) any: Option<EventHandler>,
+    pub(crate) on_disconnecting: Vec<DisconnectHandler>,
+    pub(crate) on_disconnect: Vec<DisconnectHandler>,
+}
+
+impl NamespaceBuilder {
+    /// Asks `decide` before a client may join; middlewares run one after another in the order in
+    /// which they were added, and the first refusal ends it. A client that leaves meanwhile is never
+    /// connected.
+    #[must_use]
+    pub fn use_middleware<F, R>(mut self, decide: F) -> Self
+    where
+        F: Fn(ConnectRequest) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<(), ConnectError>> + Send + 'static,
+    {
+        self.middlewares
+            .push(Box::new(move |request| Box::pin(decide(request))));
+        self
+    }
+
+    /// Runs when a socket is connected. What it emits arrives after the reply to CONNECT, and no
+    /// event's handler starts before it has run up to its first `await`.
+    #[must_use]
+    pub fn on_connect<F, R>(mut self, handler: F) -> Self
+    where
+        F: Fn(Socket) -> R + Send + Sync + 'static,
+        R: Future<Output = ()> + Send + 'static,
+    {
+        self.on_connect
+            .push(Box::new(move |socket| Box::pin(handler(socket))));
+        self
+    }
+
+    /// Runs for each event of this name. Handlers of one connection start in the order of their
+    /// events; one that waits does not hold up the next. A second handler of a name replaces the
+    /// first.
+    #[must_use]
+    pub fn on<F, R>(mut self, event: &str, handler: F) -> Self
+    where
+        F: Fn(Socket, Event) -> R + Send + Sync + 'static,
+        R: Future<Output = ()> + Send + 'static,
+    {
+        self.events.insert(
+            event.into(),
+            Box::new(move |socket, event| Box::pin(handler(socket, event))),
+        );
+        self
+    }
+
+    /// Runs for each event that has no handler. Without it they are ignored, and never answered.
+    #[must_use]
+    pub fn on_any<F, R>(mut self, handler: F) -> Self
+    where
+        F: Fn(Socket, Event) -> R + Send + Sync + 'static,
+        R: Future<Output = ()> + Send + 'static,
+    {
+        self.any = Some(Box::new(move |socket, event| {
+            Box::pin(handler(socket, event))
+        }));
+        self
+    }
+
+    /// Runs when a socket is about to be disconnected, up to its first `await` while the socket is
+    /// still in its rooms.
+    #[must_use]
+    pub fn on_disconnecting<F, R>(mut self, handler: F) -> Self
+    where
+        F: Fn(Socket, DisconnectReason) -> R + Send + Sync + 'static,
+        R: Future<Output = ()> + Send + 'static,
+    {
+        self.on_disconnecting.push(Box::new(move |socket, reason| {
+            Box::pin(handler(socket, reason))
+        }));
+        self
+    }
+
+    /// Runs when a socket was disconnected and has left its rooms.
+    #[must_use]
+    pub fn on_disconnect<F, R>(mut self, handler: F) -> Self
+    where
+        F: Fn(Socket, DisconnectReason) -> R + Send + Sync + 'static,
+        R: Future<Output = ()> + Send + 'static,
+    {
+        self.on_disconnect.push(Box::new(move |socket, reason| {
+            Box::pin(handler(socket, reason))
+        }));
+        self
+    }
+}
+
+impl fmt::Debug for NamespaceBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NamespaceBuilder")
+            .field("events", &self.events.keys())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A namespace of a running server. Cheap to clone.
+#[derive(Clone)]
+pub struct Namespace(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) name: Box<str>,
+    pub(crate) handlers: NamespaceBuilder,
+    pub(crate) ack_ids: AckIds,
+    pub(crate) adapter: Box<dyn Adapter>,
+}
+
+impl Namespace {
+    pub(crate) fn new(name: &str, handlers: NamespaceBuilder, adapter: Box<dyn Adapter>) -> Self {
+        Self(Arc::new(Inner {
+            name: name.into(),
+            handlers,
+            ack_ids: AckIds::default(),
+            adapter,
+        }))
+    }
+
+    /// Its name, `/` for the default one.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Everybody in the namespace.
+    pub fn everybody(&self) -> Broadcast<'_> {
+        Broadcast::new(&self.0, None)
+    }
+
+    /// Everybody in a room.
+    pub fn to<'a>(&'a self, room: &'a str) -> Broadcast<'a> {
+        self.everybody().to(room)
+    }
+
+    /// Everybody in a room; the same as [`to`](Self::to).
+    pub fn in_<'a>(&'a self, room: &'a str) -> Broadcast<'a> {
+        self.to(room)
+    }
+
+    /// Everybody but those in a room.
+    pub fn except<'a>(&'a self, room: &'a str) -> Broadcast<'a> {
+        self.everybody().except(room)
+    }
+
+    /// Everybody who can take a packet at this moment.
+    pub fn volatile(&self) -> Broadcast<'_> {
+        self.everybody().volatile()
+    }
+
+    /// Everybody who is connected to this node.
+    pub fn local(&self) -> Broadcast<'_> {
+        self.everybody().local()
+    }
+
+    /// Emits to everybody. A tuple is several arguments; bytes become attachments.
+    ///
+    /// # Errors
+    /// The value cannot be encoded.
+    pub fn emit<T: Serialize + ?Sized>(&self, event: &str, data: &T) -> Result<(), EmitError> {
+        self.everybody().emit(event, data)
+    }
+
+    /// The sockets in a room on this node, in no order.
+    pub fn fetch_sockets(&self, room: &str) -> Vec<Socket> {
+        self.to(room).fetch_sockets()
+    }
+
+    /// Makes everybody in the room `of` join `room`.
+    pub fn sockets_join(&self, room: &str, of: &str) {
+        self.to(of).sockets_join(room);
+    }
+
+    /// Makes everybody in the room `of` leave `room`. Who has left it receives nothing that is
+    /// emitted to it afterwards.
+    pub fn sockets_leave(&self, room: &str, of: &str) {
+        self.to(of).sockets_leave(room);
+    }
+
+    /// Disconnects everybody in a room; with `close`, their connections too.
+    pub fn disconnect_sockets(&self, room: &str, close: bool) {
+        self.to(room).disconnect_sockets(close);
+    }
+
+    /// The socket with this id.
+    pub fn socket(&self, id: &str) -> Option<Socket> {
+        self.0.adapter.socket(id)
+    }
+
+    /// Number of sockets in the namespace on this node.
+    pub fn sockets_count(&self) -> usize {
+        self.0.adapter.sockets_count()
+    }
+
+    /// Number of rooms with somebody in them on this node.
+    pub fn rooms_count(&self) -> usize {
+        self.0.adapter.rooms_count()
+    }
+
+    /// Every socket of the namespace on this node.
+    pub fn sockets(&self) -> Vec<Socket> {
+        self.0.adapter.sockets(&Target::default())
+    }
+}
+
+impl fmt::Debug for Namespace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Namespace").field(&self.0.name).finish()
+    }
+}

@@ -1,0 +1,354 @@
+//! A client in a namespace, as handlers and everybody else see it.
+
+use std::any::Any;
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use engineio::{CloseMode, Frame, Handshake, SendError, SessionHandle, Sid, TransportKind};
+use parking_lot::Mutex;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::ack::{self, AckError, Waiter};
+use super::client::{Client, Command};
+use super::handler::{ConnectRequest, SocketData, find_data, parse_auth};
+use super::namespace::Namespace;
+use super::operators::{Broadcast, DEFAULT_ACK_TIMEOUT};
+use crate::socketio::adapter::JoinError;
+use crate::socketio::adapter::local::Membership;
+use crate::socketio::adapter::rooms::SocketKey;
+use crate::socketio::proto::acks::{PendingAcks, TooManyAcks};
+use crate::socketio::proto::args::Args;
+use crate::socketio::proto::encode::{self, EncodeError};
+use crate::socketio::proto::packet::AckId;
+
+/// Answers that one socket may owe at once. A client that never answers must not make the server
+/// remember without end.
+const MAX_PENDING_ACKS: usize = 1000;
+
+/// Why something was not sent.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EmitError {
+    /// It cannot be encoded. The caller is to blame.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// The socket is no longer connected.
+    #[error("the socket is not connected")]
+    NotConnected,
+    /// The client takes less than it is sent, and is being disconnected for it.
+    #[error("the client is too slow")]
+    SlowConsumer,
+}
+
+/// A client in a namespace. Cheap to clone, usable from anywhere; what is done with one that is no
+/// longer connected has no effect.
+#[derive(Clone)]
+pub struct Socket(Arc<Inner>);
+
+struct Inner {
+    id: Sid,
+    key: SocketKey,
+    connected: AtomicBool,
+    namespace: Namespace,
+    client: Arc<Client>,
+    auth: Box<str>,
+    data: SocketData,
+    membership: Mutex<Membership>,
+    acks: Mutex<PendingAcks<Waiter>>,
+}
+
+static KEYS: AtomicU64 = AtomicU64::new(0);
+
+impl Socket {
+    pub(crate) fn new(request: &ConnectRequest, namespace: Namespace, client: Arc<Client>) -> Self {
+        Self(Arc::new(Inner {
+            id: request.sid(),
+            key: KEYS.fetch_add(1, Ordering::Relaxed),
+            connected: AtomicBool::new(true),
+            namespace,
+            client,
+            auth: request.raw_auth().into(),
+            data: request.take_data(),
+            membership: Mutex::default(),
+            acks: Mutex::default(),
+        }))
+    }
+
+    /// Its id: 20 characters, public, and not that of the connection.
+    pub fn id(&self) -> &str {
+        self.0.id.as_str()
+    }
+
+    /// Whether it is connected to its namespace.
+    pub fn connected(&self) -> bool {
+        self.0.connected.load(Ordering::Acquire)
+    }
+
+    /// The request that opened the connection.
+    pub fn handshake(&self) -> &Handshake {
+        self.0.client.handshake()
+    }
+
+    /// What the client gave as `auth`; `{}` when it gave nothing.
+    pub fn auth(&self) -> Value {
+        parse_auth(&self.0.auth)
+    }
+
+    /// The value of this type that a middleware put beside the socket.
+    pub fn data<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        find_data(&self.0.data)
+    }
+
+    /// The namespace it is in.
+    pub fn namespace(&self) -> &Namespace {
+        &self.0.namespace
+    }
+
+    /// The transport that carries the connection now.
+    pub fn transport(&self) -> TransportKind {
+        self.session().transport()
+    }
+
+    /// Emits to this client. A tuple is several arguments, `()` is none; bytes become attachments.
+    ///
+    /// # Errors
+    /// The value cannot be encoded, or the socket is not connected.
+    pub fn emit<T: Serialize + ?Sized>(&self, event: &str, data: &T) -> Result<(), EmitError> {
+        self.send(encode::event(self.namespace_name(), None, event, data)?)
+    }
+
+    /// Emits arguments as they came.
+    ///
+    /// # Errors
+    /// As [`emit`](Self::emit).
+    pub fn emit_raw(&self, event: &str, args: &Args) -> Result<(), EmitError> {
+        self.send(encode::raw_event(self.namespace_name(), None, event, args)?)
+    }
+
+    /// Emits, and waits for the client's answer for up to 30 s. The event leaves at once, not when
+    /// the future is first polled.
+    ///
+    /// # Errors
+    /// The event could not be sent, or there was no answer.
+    pub fn emit_with_ack<T: Serialize + ?Sized>(
+        &self,
+        event: &str,
+        data: &T,
+    ) -> impl Future<Output = Result<Args, AckError>> + Send + use<T> {
+        self.timeout(DEFAULT_ACK_TIMEOUT).emit_with_ack(event, data)
+    }
+
+    /// Sets how long an answer is waited for.
+    pub fn timeout(&self, timeout: Duration) -> WithTimeout<'_> {
+        WithTimeout {
+            socket: self,
+            timeout,
+        }
+    }
+
+    /// Emits to this client only if it can take it now.
+    pub fn volatile(&self) -> Volatile<'_> {
+        Volatile { socket: self }
+    }
+
+    /// Everybody in a room, but not this socket.
+    pub fn to<'a>(&'a self, room: &'a str) -> Broadcast<'a> {
+        self.broadcast().to(room)
+    }
+
+    /// Everybody in a room, but not this socket; the same as [`to`](Self::to).
+    pub fn in_<'a>(&'a self, room: &'a str) -> Broadcast<'a> {
+        self.to(room)
+    }
+
+    /// Everybody but those in a room and this socket.
+    pub fn except<'a>(&'a self, room: &'a str) -> Broadcast<'a> {
+        self.broadcast().except(room)
+    }
+
+    /// Everybody but this socket.
+    pub fn broadcast(&self) -> Broadcast<'_> {
+        Broadcast::new(&self.0.namespace.0, Some(self))
+    }
+
+    /// Everybody on this node but this socket.
+    pub fn local(&self) -> Broadcast<'_> {
+        self.broadcast().local()
+    }
+
+    /// Joins a room; does nothing when it is in it, or is no longer connected.
+    ///
+    /// # Errors
+    /// It is in as many rooms as it may be, or the name is too long.
+    pub fn join(&self, room: &str) -> Result<(), JoinError> {
+        self.0.namespace.0.adapter.join(self, room)
+    }
+
+    /// Leaves a room; does nothing when it is not in it.
+    pub fn leave(&self, room: &str) {
+        self.0.namespace.0.adapter.leave(self, room);
+    }
+
+    /// Its rooms, its own id first. Empty once it is disconnected.
+    pub fn rooms(&self) -> Vec<String> {
+        self.0.namespace.0.adapter.rooms(self)
+    }
+
+    /// Ends this socket, or with `close` the whole connection with all its namespaces. The client
+    /// does not reconnect by itself. Nothing that is emitted to it afterwards arrives.
+    pub fn disconnect(&self, close: bool) {
+        if self.mark_disconnected() {
+            _ = self
+                .session()
+                .send(encode::disconnect(self.namespace_name()));
+            // A handler that wants to see the rooms runs first, in the session's task.
+            if self.0.namespace.0.handlers.on_disconnecting.is_empty() {
+                self.0.namespace.0.adapter.remove(self);
+            }
+            self.0.client.command(Command::Dismissed(self.clone()));
+        }
+        if close {
+            self.0.client.command(Command::DisconnectAll);
+        }
+    }
+
+    /// Closes the connection under this socket, and under every other on it, after what is queued
+    /// was sent. The client is not told to stay away: it reconnects by itself.
+    pub fn close_connection(&self) {
+        self.session().close(CloseMode::Flush);
+    }
+
+    pub(crate) fn key(&self) -> SocketKey {
+        self.0.key
+    }
+
+    pub(crate) fn sid(&self) -> Sid {
+        self.0.id
+    }
+
+    pub(crate) fn session(&self) -> &SessionHandle {
+        self.0.client.session()
+    }
+
+    pub(crate) fn namespace_name(&self) -> &str {
+        &self.0.namespace.0.name
+    }
+
+    pub(crate) fn membership(&self) -> &Mutex<Membership> {
+        &self.0.membership
+    }
+
+    pub(crate) fn acks(&self) -> &Mutex<PendingAcks<Waiter>> {
+        &self.0.acks
+    }
+
+    /// From now on nothing is sent to it. `false` when that was so before.
+    pub(crate) fn mark_disconnected(&self) -> bool {
+        self.0.connected.swap(false, Ordering::AcqRel)
+    }
+
+    pub(crate) fn send(&self, frame: Frame) -> Result<(), EmitError> {
+        if !self.connected() {
+            return Err(EmitError::NotConnected);
+        }
+        self.session().send(frame).map_err(|error| match error {
+            SendError::SlowConsumer => EmitError::SlowConsumer,
+            _ => EmitError::NotConnected,
+        })
+    }
+
+    pub(crate) fn wait_for(&self, id: AckId, waiter: Waiter) -> Result<(), TooManyAcks> {
+        self.0.acks.lock().insert(id, waiter, MAX_PENDING_ACKS)
+    }
+}
+
+impl PartialEq for Socket {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.key == other.0.key
+    }
+}
+
+impl Eq for Socket {}
+
+impl fmt::Debug for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Socket")
+            .field("ns", &self.namespace_name())
+            .field("id", &self.id())
+            .finish_non_exhaustive()
+    }
+}
+
+/// An emit with a time-out of its own.
+#[derive(Debug, Clone, Copy)]
+#[must_use = "nothing is sent before `emit_with_ack`"]
+pub struct WithTimeout<'a> {
+    socket: &'a Socket,
+    timeout: Duration,
+}
+
+impl WithTimeout<'_> {
+    /// Emits, and waits for the client's answer.
+    ///
+    /// # Errors
+    /// The event could not be sent, or there was no answer in time.
+    pub fn emit_with_ack<T: Serialize + ?Sized>(
+        &self,
+        event: &str,
+        data: &T,
+    ) -> impl Future<Output = Result<Args, AckError>> + Send + use<T> {
+        let id = self.socket.0.namespace.0.ack_ids.next();
+        let frame = encode::event(self.socket.namespace_name(), Some(id), event, data);
+        ack::ask(frame, id, self.socket, self.timeout)
+    }
+
+    /// As [`emit_with_ack`](Self::emit_with_ack), with arguments as they came.
+    ///
+    /// # Errors
+    /// As [`emit_with_ack`](Self::emit_with_ack).
+    pub fn emit_raw_with_ack(
+        &self,
+        event: &str,
+        args: &Args,
+    ) -> impl Future<Output = Result<Args, AckError>> + Send + use<> {
+        let id = self.socket.0.namespace.0.ack_ids.next();
+        let frame = encode::raw_event(self.socket.namespace_name(), Some(id), event, args);
+        ack::ask(frame, id, self.socket, self.timeout)
+    }
+}
+
+/// An emit to one client that is dropped unless it can leave now.
+#[derive(Debug, Clone, Copy)]
+#[must_use = "nothing is sent before `emit`"]
+pub struct Volatile<'a> {
+    socket: &'a Socket,
+}
+
+impl<'a> Volatile<'a> {
+    /// Emits, or drops.
+    ///
+    /// # Errors
+    /// The value cannot be encoded, or the socket is not connected. A dropped packet is no error.
+    pub fn emit<T: Serialize + ?Sized>(&self, event: &str, data: &T) -> Result<(), EmitError> {
+        let frame = encode::event(self.socket.namespace_name(), None, event, data)?;
+        if !self.socket.connected() {
+            return Err(EmitError::NotConnected);
+        }
+        self.socket.session().send_volatile(frame);
+        Ok(())
+    }
+
+    /// The same for everybody in a room but this socket.
+    pub fn to(&self, room: &'a str) -> Broadcast<'a> {
+        self.socket.to(room).volatile()
+    }
+
+    /// The same for everybody but this socket.
+    pub fn broadcast(&self) -> Broadcast<'a> {
+        self.socket.broadcast().volatile()
+    }
+}
