@@ -46,7 +46,7 @@ async fn abandon(server: &TestServer) {
 }
 
 fn rand_bit(sid: &str) -> bool {
-    sid.as_bytes()[0] % 2 == 0
+    sid.as_bytes()[0].is_multiple_of(2)
 }
 
 async fn settle(server: &TestServer, tasks: usize) {

@@ -308,3 +308,24 @@ async fn what_is_sent_inside_a_turn_wakes_nobody() {
     let turns = rig.turns.load(Ordering::Relaxed) - before;
     assert!((10..=12).contains(&turns), "{turns} turns for 10 messages");
 }
+
+#[tokio::test]
+async fn a_slow_message_is_noticed_while_the_handler_is_busy() {
+    let config = Config {
+        body_timeout: Duration::from_millis(100),
+        ..config()
+    };
+    let mut rig = Rig::with(config).await;
+    let mut ws = rig.open().await;
+    let half = &crate::client::frame(0x81, b"4half")[..8];
+    ws.http
+        .write([&crate::client::frame(0x81, b"4work"), half].concat())
+        .await;
+    // Read behind the message that makes the handler busy, or not at all: either is fine, a
+    // turning task is not.
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    let turns = rig.turns.load(Ordering::Relaxed);
+    assert!(turns < 20, "{turns} turns");
+    rig.gate.notify_one();
+    assert_eq!(rig.event().await, "task done");
+}
