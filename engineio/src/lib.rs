@@ -12,6 +12,11 @@
 
 pub mod proto;
 
+/// The example of the README is a test.
+#[cfg(all(doctest, feature = "server"))]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
+
 #[cfg(feature = "server")]
 mod config;
 #[cfg(feature = "server")]

@@ -35,6 +35,8 @@ use crate::{
 
 /// Messages that one turn reads before it lets other tasks run.
 const TURN_MESSAGES: usize = 128;
+/// How long a waiting poll is held back when a POST has ended the session.
+const POST_FAILED_GRACE: Duration = Duration::from_millis(250);
 
 /// The state of a session's task.
 pub(super) struct Driver<H: Handler> {
@@ -49,6 +51,7 @@ pub(super) struct Driver<H: Handler> {
     /// The code that the stream is closed with, when it broke the rules of WebSocket.
     close_code: Option<CloseCode>,
     max_packets: usize,
+    post_failed: bool,
     congested: bool,
     closed: bool,
 }
@@ -114,6 +117,28 @@ fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 
+/// Answers a poll a little later, unless its client leaves before: the reply of the POST that ended
+/// the session goes first, because a client reports whichever it sees first.
+fn reply_later(mut poll: oneshot::Sender<PollReply>, body: Bytes) {
+    tokio::spawn(async move {
+        if tokio::time::timeout(POST_FAILED_GRACE, poll.closed())
+            .await
+            .is_err()
+        {
+            let _ = poll.send(PollReply::Payload(body));
+        }
+    });
+}
+
+/// Whether another message may be taken in this turn.
+fn may_read<H: Handler>(handler: &H, budget: &mut usize) -> bool {
+    if *budget == 0 || !handler.wants_message() {
+        return false;
+    }
+    *budget -= 1;
+    true
+}
+
 impl<H: Handler> Driver<H> {
     fn new(start: Start<H>) -> Self {
         if start.stream.is_some() {
@@ -130,6 +155,7 @@ impl<H: Handler> Driver<H> {
             probe: None,
             close_code: None,
             max_packets: start.max_packets,
+            post_failed: false,
             congested: false,
             closed: false,
         }
@@ -191,7 +217,11 @@ impl<H: Handler> Driver<H> {
                 Command::PostOverlap(reply) => {
                     let _ = reply.send(PostReply::Refused(self.session.handle_post_overlap()));
                 }
-                Command::Lost(loss) => self.session.handle_transport_lost(Via::Polling, loss),
+                Command::PostFailed => {
+                    self.post_failed = true;
+                    self.session
+                        .handle_transport_lost(Via::Polling, Loss::Failed);
+                }
                 Command::Attach(stream) => self.attach(*stream, now),
                 Command::Close(mode) => self.session.close(mode, now),
             }
@@ -216,7 +246,12 @@ impl<H: Handler> Driver<H> {
     }
 
     fn handle_post(&mut self, body: Bytes, reply: oneshot::Sender<PostReply>) {
-        match self.session.handle_post() {
+        let admission = match self.post {
+            // The client gave up an earlier POST whose packets are still being handled.
+            Some(_) => self.session.handle_post_overlap(),
+            None => self.session.handle_post(),
+        };
+        match admission {
             Admission::Granted => {
                 let packets = PayloadDecoder::new(body, self.max_packets);
                 self.post = Some(Post { packets, reply });
@@ -249,18 +284,16 @@ impl<H: Handler> Driver<H> {
         }
     }
 
-    /// Whether another message may be taken in this turn.
-    fn may_read(&self, budget: &mut usize) -> bool {
-        if *budget == 0 || !self.handler.wants_message() {
-            return false;
-        }
-        *budget -= 1;
-        true
-    }
-
     fn read_post(&mut self, budget: &mut usize, now: Instant) {
-        while self.post.is_some() && self.may_read(budget) {
-            let Some(post) = &mut self.post else { return };
+        while let Some(post) = &mut self.post {
+            // The end needs no turn of the handler: a client must not wait for its answer because
+            // the last packet has made the handler busy.
+            if post.packets.is_done() {
+                return self.finish_post(PostReply::Ok);
+            }
+            if !may_read(&self.handler, budget) {
+                return;
+            }
             match post.packets.next_packet() {
                 Some(Ok(packet)) => {
                     if let Some(message) = self.session.handle_packet(Via::Polling, packet, now) {
@@ -309,7 +342,8 @@ impl<H: Handler> Driver<H> {
     }
 
     fn read_stream(&mut self, cx: &mut Context<'_>, budget: &mut usize, now: Instant) {
-        while self.stream.is_some() && !self.session.is_closed() && self.may_read(budget) {
+        while self.stream.is_some() && !self.session.is_closed() && may_read(&self.handler, budget)
+        {
             let Some(stream) = &mut self.stream else {
                 return;
             };
@@ -384,11 +418,10 @@ impl<H: Handler> Driver<H> {
     fn reply_to_poll(&mut self) {
         let reply = self.session.poll_reply(&mut self.shared.lock().outbox);
         let Some(body) = reply else { return };
-        let sent = self
-            .poll
-            .take()
-            .map(|poll| poll.send(PollReply::Payload(body)));
-        if !matches!(sent, Some(Ok(()))) {
+        let Some(poll) = self.poll.take() else { return };
+        if self.post_failed {
+            reply_later(poll, body);
+        } else if poll.send(PollReply::Payload(body)).is_err() {
             // The client left while the answer was made: what was in it is lost.
             self.session
                 .handle_transport_lost(Via::Polling, Loss::Failed);
