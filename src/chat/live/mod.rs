@@ -175,12 +175,13 @@ impl Live {
         }
     }
 
-    /// A sign of typing may be lost, another one follows. Its end may not: nothing follows, and
-    /// others would see the person type for ever.
     fn say_typing(&self, chat_id: &ChatId, user_id: &UserId, name: &str, is_typing: bool) {
-        let delivery = match is_typing {
-            true => Delivery::Volatile,
-            false => Delivery::Durable,
+        // A client that misses the beginning has lost nothing; one that missed
+        // the end would show somebody typing for ever.
+        let delivery = if is_typing {
+            Delivery::Volatile
+        } else {
+            Delivery::Durable
         };
         let payload = UserTyping {
             chat_id,
@@ -188,8 +189,12 @@ impl Live {
             name,
             is_typing,
         };
-        let others = To::Others(chat_id, user_id);
-        self.deliver(others, delivery, "user-typing", &payload);
+        self.deliver(
+            To::Others(chat_id, user_id),
+            delivery,
+            "user-typing",
+            &payload,
+        );
     }
 
     /// Watches when a socket's token expires; replaces what was watched before.
