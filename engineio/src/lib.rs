@@ -12,6 +12,15 @@
 
 pub mod proto;
 
+#[cfg(doc)]
+#[doc = include_str!("../CONFORMANCE.md")]
+pub mod conformance {}
+
+/// The example of the README is a test.
+#[cfg(all(doctest, feature = "server"))]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
+
 #[cfg(feature = "server")]
 mod config;
 #[cfg(feature = "server")]

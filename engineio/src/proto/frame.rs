@@ -83,8 +83,10 @@ impl Frame {
         }
     }
 
-    /// A packet of the engine itself, as `0{…}`, to be sent through the data lane.
-    pub(crate) fn packet(text: &str) -> Self {
+    /// A packet in text form, type character included, to be sent as it is: for the open packet
+    /// on a stream.
+    #[must_use]
+    pub fn packet(text: &str) -> Self {
         let mut buffer = vec![0; MAX_HEADER];
         buffer.extend_from_slice(text.as_bytes());
         Self::assemble(Some(Wire::finish(buffer)), Vec::new())

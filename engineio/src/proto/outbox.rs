@@ -14,6 +14,9 @@ use super::{
     payload,
 };
 
+/// Bytes that may wait in the control lane: hundreds of pongs.
+const MAX_CONTROL_BYTES: usize = 64 * 1024;
+
 /// Limits of an outbox, in bytes of queued frames.
 #[derive(Debug, Clone, Copy)]
 pub struct OutboxLimits {
@@ -203,9 +206,7 @@ impl Outbox {
         self.data_bytes
     }
 
-    /// Bytes of the control lane. The owner stops reading from a peer that makes it grow.
-    #[must_use]
-    pub fn control_bytes(&self) -> usize {
+    fn control_bytes(&self) -> usize {
         self.control.len() - self.control_sent
     }
 
@@ -227,7 +228,13 @@ impl Outbox {
     }
 
     /// Adds whole WebSocket frames to the control lane.
+    ///
+    /// A peer that makes the engine answer and never reads the answers is closed like one that does
+    /// not read its messages.
     pub fn push_control(&mut self, bytes: &[u8]) {
+        if self.control_bytes() + bytes.len() > MAX_CONTROL_BYTES {
+            self.overflowed = true;
+        }
         self.control.extend_from_slice(bytes);
     }
 
@@ -441,6 +448,17 @@ mod tests {
         assert_eq!(full, Err(EnqueueError::Full(Enqueued::WakeNeeded)));
         assert!(outbox.has_overflowed());
         assert_eq!(outbox.enqueue(Frame::text("")), Err(EnqueueError::Closed));
+    }
+
+    #[test]
+    fn control_frames_that_nobody_reads_are_bounded() {
+        let mut outbox = outbox();
+        for _ in 0..512 {
+            outbox.push_control(&[0; 127]);
+        }
+        assert!(!outbox.has_overflowed());
+        outbox.push_control(&[0; 1000]);
+        assert!(outbox.has_overflowed());
     }
 
     #[test]

@@ -676,7 +676,7 @@ fn after_back_pressure_a_pong_has_the_full_time_again() {
 
 // ---- random operations ----
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 enum Op {
     Send,
     Get,

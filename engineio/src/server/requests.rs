@@ -14,7 +14,7 @@ use crate::{
     error::HandshakeError,
     proto::{
         handshake::{BadRequest, Refused},
-        session::{Admission, Loss},
+        session::Admission,
     },
     transport::polling::{self, BodyError, BodyLimits},
 };
@@ -76,7 +76,7 @@ pub(super) async fn post<B: Body>(session: &Arc<Shared>, body: B, limits: BodyLi
 
 /// A POST of bytes: the session ends, and the body is not awaited.
 pub(super) fn refuse_octet_stream(session: &Shared) -> Response<Full<Bytes>> {
-    session.push(Command::Lost(Loss::Failed));
+    session.push(Command::PostFailed);
     polling::closing(polling::bare(StatusCode::BAD_REQUEST))
 }
 
@@ -120,7 +120,8 @@ struct Posting<'a> {
 impl<'a> Posting<'a> {
     fn begin(session: &'a Arc<Shared>) -> Option<Self> {
         let busy = std::mem::replace(&mut session.lock().posting, true);
-        (!busy).then_some(Self {
+        // Not `then_some`: a guard that is made and dropped would end the session.
+        (!busy).then(|| Self {
             session,
             complete: false,
         })
@@ -131,7 +132,7 @@ impl Drop for Posting<'_> {
     fn drop(&mut self) {
         self.session.lock().posting = false;
         if !self.complete {
-            self.session.push(Command::Lost(Loss::Failed));
+            self.session.push(Command::PostFailed);
         }
     }
 }

@@ -1,0 +1,18 @@
+//! The server over real sockets: every HTTP reply to the byte, every WebSocket violation, the
+//! upgrade, the ends. Each wait is bounded far below the heartbeat, so that a ping time-out can
+//! never pass for a close.
+#![cfg(feature = "server")]
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod abandoned;
+mod client;
+mod closing;
+mod handler;
+mod handshake;
+mod heartbeat;
+mod origins;
+mod polling;
+mod seeds;
+mod server;
+mod upgrade;
+mod websocket;
