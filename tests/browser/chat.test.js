@@ -172,14 +172,14 @@ test("after the server was away nothing is missing and nothing is there twice", 
   await page.sees("Before");
 
   await app.down();
-  await page.page.getByText("Reconnecting").waitFor();
+  await page.page.locator("#connection").filter({ hasText: "Reconnecting" }).waitFor();
   await page.say("Written while away");
   await page.message("Written while away").and(page.page.locator(".waiting")).waitFor();
   await app.up();
   await say(pia, chat, "Said meanwhile");
   await page.sees("Said meanwhile");
   await page.page.locator("#messages .waiting").waitFor({ state: "detached" });
-  await page.page.getByText("Reconnecting").waitFor({ state: "hidden" });
+  await page.page.getByText("Reconnecting").first().waitFor({ state: "hidden" });
   assert.deepEqual((await page.texts()).sort(), ["Before", "Said meanwhile", "Written while away"]);
   const { messages } = await pia.call("GET", `/api/chats/${chat.id}/messages`);
   assert.equal(messages.length, 3);
