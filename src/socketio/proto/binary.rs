@@ -378,6 +378,7 @@ impl Leaf {
 }
 
 /// A key of which only two matter. Nothing is allocated for it.
+#[derive(Clone, Copy)]
 enum Key {
     Placeholder,
     Num,
