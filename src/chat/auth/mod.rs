@@ -1,0 +1,12 @@
+//! Who somebody is: tokens, passwords, and what slows guessing down.
+
+mod backoff;
+mod host;
+mod jwt;
+mod password;
+mod refresh;
+
+pub(super) use backoff::Backoff;
+pub(super) use jwt::{HostProfile, Identity, Tokens};
+pub(super) use password::Passwords;
+pub(super) use refresh::RefreshToken;

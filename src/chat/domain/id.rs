@@ -1,0 +1,135 @@
+//! Identifiers: opaque strings outside, told apart by type inside.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+use super::fields::{Parse, Problem};
+
+/// Longer ids cannot exist: ours are UUIDs, a host application's are bounded.
+const MAX_ID_BYTES: usize = 100;
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// A new one: UUIDv7.
+            pub fn generate() -> Self {
+                Self(uuid::Uuid::now_v7().to_string().into())
+            }
+
+            /// The text of it.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(text: &str) -> Self {
+                Self(text.into())
+            }
+        }
+
+        impl From<String> for $name {
+            fn from(text: String) -> Self {
+                Self(text.into())
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        impl Parse for $name {
+            fn parse(value: &Value) -> Result<Self, Problem> {
+                parse_id(value).map(|text| Self(text.into()))
+            }
+        }
+    };
+}
+
+id! {
+    /// A person.
+    UserId
+}
+id! {
+    /// A chat.
+    ChatId
+}
+id! {
+    /// A message.
+    MessageId
+}
+id! {
+    /// A login of a person on one device: the `sid` of its tokens.
+    SessionId
+}
+id! {
+    /// A notification.
+    NotificationId
+}
+
+/// An id as clients write it: text, or a whole number read as its decimal text.
+fn parse_id(value: &Value) -> Result<String, Problem> {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) if number.is_i64() || number.is_u64() => number.to_string(),
+        _ => return Err("must be an id".into()),
+    };
+    let fits = !text.is_empty() && text.len() <= MAX_ID_BYTES;
+    if fits && !text.chars().any(char::is_control) {
+        Ok(text)
+    } else {
+        Err("must be an id".into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_number_is_read_as_its_decimal_text() {
+        assert_eq!(
+            ChatId::parse(&json!(42)).map(|id| id.to_string()),
+            Ok("42".to_owned())
+        );
+        assert_eq!(ChatId::parse(&json!("42")), ChatId::parse(&json!(42)));
+    }
+
+    #[test]
+    fn what_is_no_id_is_refused() {
+        for value in [
+            json!(""),
+            json!(1.5),
+            json!(null),
+            json!([]),
+            json!({}),
+            json!("a\u{0}"),
+        ] {
+            assert!(ChatId::parse(&value).is_err(), "{value}");
+        }
+        assert!(ChatId::parse(&json!("x".repeat(MAX_ID_BYTES + 1))).is_err());
+    }
+}

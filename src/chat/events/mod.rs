@@ -1,0 +1,55 @@
+//! Socket.IO events on `/` (CONTRACT section 5): decode, call a use case,
+//! acknowledge.
+//!
+//! A handler answers through the acknowledgement that the client asked for.
+//! One that fails without such a callback answers with the event `error`.
+
+mod call;
+mod connect;
+mod link;
+mod port;
+mod rooms;
+mod session;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use super::Chat;
+use super::live::Port;
+use crate::socketio::{Event, Io, NamespaceBuilder, Socket};
+use call::{Answer, Call};
+
+/// Registers everything that the application does on its namespace. After the
+/// server is built it goes to [`Chat::attach`].
+#[must_use]
+pub fn namespace(chat: &Arc<Chat>, namespace: NamespaceBuilder) -> NamespaceBuilder {
+    let on = |namespace: NamespaceBuilder, name: &str, handler: fn(Call) -> Answer| {
+        namespace.on(name, serving(chat, handler))
+    };
+    let namespace = connect::register(chat, namespace);
+    let namespace = on(namespace, "join-chat", |call| Box::pin(rooms::join(call)));
+    let namespace = on(namespace, "leave-chat", |call| Box::pin(rooms::leave(call)));
+    let namespace = on(namespace, "send-message", |call| {
+        Box::pin(rooms::send(call))
+    });
+    let namespace = on(namespace, "typing", |call| Box::pin(rooms::type_in(call)));
+    let namespace = on(namespace, "refresh-token", |call| {
+        Box::pin(session::refresh(call))
+    });
+    namespace.on_any(serving(chat, |call| Box::pin(call::unknown(call))))
+}
+
+/// The socket server as the connected side of the application sees it.
+pub(super) fn port(io: &Io) -> Box<dyn Port> {
+    Box::new(port::IoPort::new(io))
+}
+
+type Served = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+
+fn serving(
+    chat: &Arc<Chat>,
+    handler: fn(Call) -> Answer,
+) -> impl Fn(Socket, Event) -> Served + Send + Sync + 'static {
+    let chat = Arc::clone(chat);
+    move |socket, event| Box::pin(call::serve(Arc::clone(&chat), socket, event, handler))
+}

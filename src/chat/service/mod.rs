@@ -1,0 +1,28 @@
+//! The use cases, and who may do what. The only caller of storage.
+//!
+//! What changes something is a [`Command`](ledger::Command): it runs inside of
+//! the writer's transaction on a [`Ledger`](ledger::Ledger), which numbers each
+//! change and remembers what has to be said about it. What has to be said goes
+//! into the chat's own queue in the order of the commits (`publishing`).
+
+mod access;
+mod accounts;
+mod catch_up;
+mod chats;
+mod ledger;
+mod members;
+mod messages;
+mod notices;
+mod publishing;
+mod rooms;
+mod sessions;
+mod timekeeper;
+
+pub(super) use accounts::Registration;
+pub(super) use chats::CreateChat;
+pub(super) use messages::Draft;
+pub(super) use publishing::Publishing;
+pub(super) use sessions::Actor;
+pub(super) use timekeeper::keep_time;
+
+pub(super) use super::storage::Page;

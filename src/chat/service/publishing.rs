@@ -1,0 +1,204 @@
+//! What has to be said about a chat, in the order in which it was committed.
+//!
+//! Each chat with something to say has a queue and a task that empties it, so
+//! a fan-out to a thousand never delays the writer, nor another chat.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tokio::sync::oneshot;
+
+use crate::chat::Chat;
+use crate::chat::domain::{ChatId, Message, UserId};
+use crate::chat::live::{Room, To};
+
+/// Chats whose participants are remembered between messages.
+const MAX_AUDIENCES: usize = 4096;
+
+/// Something to be said or done in its turn.
+pub(super) enum Item {
+    /// A new message; people who do not see it live are notified.
+    Message(Box<Message>),
+    /// A logged change for the room.
+    Event {
+        name: &'static str,
+        payload: Box<RawValue>,
+    },
+    /// A notification for people wherever they are.
+    Notify {
+        people: Vec<UserId>,
+        payload: Box<RawValue>,
+    },
+    /// Who is in the chat has changed.
+    PeopleChanged,
+    /// Somebody is no longer in the chat: they hear nothing that follows.
+    Evict(UserId),
+    /// The chat is gone.
+    Dissolve,
+    /// Somebody is live in the room who was not, or the other way round.
+    Presence {
+        event: &'static str,
+        user: UserId,
+        name: Arc<str>,
+    },
+    /// Everything before this has been said.
+    Settled(oneshot::Sender<()>),
+}
+
+/// The queues of all chats.
+#[derive(Default)]
+pub(in crate::chat) struct Publishing {
+    /// A chat is in here while its task runs.
+    queues: Mutex<HashMap<ChatId, VecDeque<Item>>>,
+    /// Who is in a chat; dropped in its turn when that changes.
+    audiences: Mutex<HashMap<ChatId, Arc<[UserId]>>>,
+}
+
+impl Publishing {
+    /// True when a task has to be started for the chat.
+    fn push(&self, chat: &ChatId, item: Item) -> bool {
+        let mut queues = self.queues.lock();
+        if let Some(queue) = queues.get_mut(chat) {
+            queue.push_back(item);
+            return false;
+        }
+        queues.insert(chat.clone(), VecDeque::from([item]));
+        true
+    }
+
+    /// The next item; without one the chat's queue is gone.
+    fn pop(&self, chat: &ChatId) -> Option<Item> {
+        let mut queues = self.queues.lock();
+        let item = queues.get_mut(chat)?.pop_front();
+        if item.is_none() {
+            queues.remove(chat);
+        }
+        item
+    }
+
+    fn forget_audience(&self, chat: &ChatId) {
+        self.audiences.lock().remove(chat);
+    }
+}
+
+/// `user-joined` and `user-left`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PresenceEvent<'a> {
+    chat_id: &'a ChatId,
+    user_id: &'a UserId,
+    name: &'a str,
+}
+
+impl Chat {
+    /// Queues what a commit has to say. Does not wait.
+    pub(super) fn publish(self: &Arc<Self>, items: Vec<(ChatId, Item)>) {
+        for (chat, item) in items {
+            self.publish_one(&chat, item);
+        }
+    }
+
+    /// Queues one item. Does not wait.
+    pub(super) fn publish_one(self: &Arc<Self>, chat: &ChatId, item: Item) {
+        if self.publishing.push(chat, item) {
+            tokio::spawn(Arc::clone(self).empty_queue(chat.clone()));
+        }
+    }
+
+    /// Waits until everything that a chat has to say by now has been said.
+    pub(super) async fn settled(self: &Arc<Self>, chat: &ChatId) {
+        let (done, said) = oneshot::channel();
+        self.publish_one(chat, Item::Settled(done));
+        // An error means that the runtime stops.
+        let _ = said.await;
+    }
+
+    async fn empty_queue(self: Arc<Self>, chat: ChatId) {
+        while let Some(item) = self.publishing.pop(&chat) {
+            self.say(&chat, item).await;
+        }
+    }
+
+    async fn say(self: &Arc<Self>, chat: &ChatId, item: Item) {
+        let room = To::Room(Room::Chat(chat));
+        match item {
+            Item::Message(message) => self.say_message(chat, *message).await,
+            Item::Event { name, payload } => self.live.say_raw(room, name, &payload),
+            Item::Notify { people, payload } => {
+                self.live
+                    .say_raw(To::People(&people), "notification", &payload);
+            }
+            Item::PeopleChanged => self.publishing.forget_audience(chat),
+            Item::Evict(user) => self.say_evicted(chat, &user),
+            Item::Dissolve => {
+                self.publishing.forget_audience(chat);
+                self.live.dissolve(chat);
+            }
+            Item::Presence { event, user, name } => self.say_presence(chat, event, &user, &name),
+            Item::Settled(done) => {
+                // Whoever waited may have gone.
+                let _ = done.send(());
+            }
+        }
+    }
+
+    async fn say_message(self: &Arc<Self>, chat: &ChatId, message: Message) {
+        self.live
+            .say(To::Room(Room::Chat(chat)), "new-message", &message);
+        let Some(sender) = message.sender_id.clone() else {
+            return;
+        };
+        let Some(audience) = self.audience(chat).await else {
+            return;
+        };
+        let mut absent = self.live.roster.absent(chat, &audience);
+        absent.retain(|user| *user != sender);
+        self.notify_of_message(message, absent).await;
+    }
+
+    /// Everybody in the chat; none when storage is away.
+    async fn audience(&self, chat: &ChatId) -> Option<Arc<[UserId]>> {
+        if let Some(known) = self.publishing.audiences.lock().get(chat) {
+            return Some(Arc::clone(known));
+        }
+        let people = match self.store.read().await {
+            Ok(mut read) => read.participants(chat).await,
+            Err(error) => Err(error),
+        };
+        match people {
+            Ok(people) => Some(self.remember_audience(chat, people.into())),
+            Err(error) => {
+                tracing::warn!(%error, "nobody could be notified of a message");
+                None
+            }
+        }
+    }
+
+    fn remember_audience(&self, chat: &ChatId, people: Arc<[UserId]>) -> Arc<[UserId]> {
+        let mut audiences = self.publishing.audiences.lock();
+        if audiences.len() >= MAX_AUDIENCES {
+            audiences.clear();
+        }
+        audiences.insert(chat.clone(), Arc::clone(&people));
+        people
+    }
+
+    fn say_evicted(&self, chat: &ChatId, user: &UserId) {
+        self.publishing.forget_audience(chat);
+        if let Some(name) = self.live.evict(chat, user) {
+            self.say_presence(chat, "user-left", user, &name);
+        }
+    }
+
+    fn say_presence(&self, chat_id: &ChatId, event: &str, user_id: &UserId, name: &str) {
+        let payload = PresenceEvent {
+            chat_id,
+            user_id,
+            name,
+        };
+        self.live.say(To::Others(chat_id, user_id), event, &payload);
+    }
+}

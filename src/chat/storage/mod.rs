@@ -1,0 +1,234 @@
+//! Where chats are kept: two traits, one module per engine that has all of
+//! its SQL.
+//!
+//! [`Read`] is a connection that looks, [`Write`] one that changes too. Reads
+//! come from a pool; there is one connection that writes, and [`Writer`] is
+//! its only user. Whether somebody may see a chat is part of the query that
+//! looks for it, never a check before it.
+
+mod error;
+mod sqlite;
+mod values;
+mod writer;
+
+use futures_util::future::BoxFuture;
+
+use super::config::ChatConfig;
+use super::domain::{
+    Chat, ChatId, ClientMsgId, Limit, MemberRole, Message, MessageId, Person, Rev, SearchText, Seq,
+    SessionId, Timestamp, User, UserId,
+};
+pub use error::StoreError;
+pub(super) use values::{
+    ChatCursor, Credentials, Head, History, LogEntry, LogKind, Login, NewChat, NewMessage,
+    NewNotification, NewPerson, NewSession, Page, RefreshUse, Repeat, SessionState, Standing,
+    Viewer,
+};
+pub(super) use writer::{Job, Verdict, Writer};
+
+/// What a query will answer.
+pub(super) type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
+
+/// An engine: hands out connections that read, and the one that writes.
+pub(super) trait Store: Send + Sync {
+    /// A connection that reads, from the pool.
+    fn read(&self) -> Answer<'_, Box<dyn Read>>;
+    /// Closes every connection of the pool.
+    fn close(&self) -> BoxFuture<'_, ()>;
+}
+
+/// Questions. None of them changes anything.
+pub(super) trait Read: Send {
+    /// Answers when the database does.
+    fn ping(&mut self) -> Answer<'_, ()>;
+    /// A person by id.
+    fn user<'a>(&'a mut self, id: &'a UserId) -> Answer<'a, Option<User>>;
+    /// A person and what their password is checked against.
+    fn credentials<'a>(&'a mut self, login: Login<'a>) -> Answer<'a, Option<Credentials>>;
+    /// A person, and how the session of their token stands.
+    fn session<'a>(
+        &'a mut self,
+        user: &'a UserId,
+        session: &'a SessionId,
+    ) -> Answer<'a, Option<(User, SessionState)>>;
+    /// The open sessions of a person, except one.
+    fn other_sessions<'a>(
+        &'a mut self,
+        user: &'a UserId,
+        except: &'a SessionId,
+    ) -> Answer<'a, Vec<SessionId>>;
+    /// People by a part of their name, in the order of their names.
+    fn search<'a>(&'a mut self, text: &'a SearchText, limit: Limit) -> Answer<'a, Vec<Person>>;
+    /// Those of these people who exist.
+    fn people<'a>(&'a mut self, ids: &'a [UserId]) -> Answer<'a, Vec<Person>>;
+
+    /// What somebody is to a chat; none when there is no such chat.
+    fn standing<'a>(
+        &'a mut self,
+        chat: &'a ChatId,
+        user: &'a UserId,
+    ) -> Answer<'a, Option<Standing>>;
+    /// A chat as somebody sees it; none when they may not.
+    fn chat<'a>(&'a mut self, chat: &'a ChatId, viewer: &'a Viewer) -> Answer<'a, Option<Chat>>;
+    /// The chats of a person, newest activity first, after `cursor`.
+    fn chats<'a>(
+        &'a mut self,
+        user: &'a UserId,
+        cursor: Option<&'a ChatCursor>,
+        limit: u32,
+    ) -> Answer<'a, Vec<Chat>>;
+    /// The chat of two people.
+    fn direct_chat<'a>(&'a mut self, key: &'a str) -> Answer<'a, Option<ChatId>>;
+    /// Everybody in a chat.
+    fn participants<'a>(&'a mut self, chat: &'a ChatId) -> Answer<'a, Vec<UserId>>;
+    /// The participant who has been there longest, except one.
+    fn longest_standing<'a>(
+        &'a mut self,
+        chat: &'a ChatId,
+        except: &'a UserId,
+    ) -> Answer<'a, Option<Person>>;
+
+    /// A page of messages, ascending; none when the viewer may not see it.
+    fn history<'a>(
+        &'a mut self,
+        chat: &'a ChatId,
+        viewer: &'a Viewer,
+        page: Page,
+    ) -> Answer<'a, Option<History>>;
+    /// One message of a chat; none when it is elsewhere.
+    fn message<'a>(
+        &'a mut self,
+        chat: &'a ChatId,
+        id: &'a MessageId,
+        viewer: &'a UserId,
+    ) -> Answer<'a, Option<Message>>;
+    /// What a sender stored under a `clientMsgId` before.
+    fn repeat<'a>(
+        &'a mut self,
+        chat: &'a ChatId,
+        sender: &'a UserId,
+        client_msg_id: &'a ClientMsgId,
+    ) -> Answer<'a, Option<Repeat>>;
+    /// Those of these people who are in the chat.
+    fn members_among<'a>(
+        &'a mut self,
+        chat: &'a ChatId,
+        ids: &'a [UserId],
+    ) -> Answer<'a, Vec<UserId>>;
+
+    /// Where a chat stands, for a participant.
+    fn head<'a>(&'a mut self, chat: &'a ChatId, user: &'a UserId) -> Answer<'a, Option<Head>>;
+    /// The log after `since` up to `head`, and nothing when it does not reach
+    /// back to `since`.
+    fn log<'a>(
+        &'a mut self,
+        chat: &'a ChatId,
+        since: Rev,
+        head: Rev,
+        limit: u32,
+    ) -> Answer<'a, Vec<LogEntry>>;
+    /// Messages by number, as everybody sees them.
+    fn messages_by_seq<'a>(
+        &'a mut self,
+        chat: &'a ChatId,
+        seqs: &'a [Seq],
+    ) -> Answer<'a, Vec<Message>>;
+    /// A chat without the fields that depend on who looks.
+    fn chat_for_everyone<'a>(&'a mut self, chat: &'a ChatId) -> Answer<'a, Option<Chat>>;
+}
+
+/// Changes, inside of a transaction that the [`Writer`] has begun.
+pub(super) trait Write: Read {
+    /// Begins the transaction that a batch shares.
+    fn begin(&mut self) -> Answer<'_, ()>;
+    /// Makes it durable.
+    fn commit(&mut self) -> Answer<'_, ()>;
+    /// Undoes all of it.
+    fn rollback(&mut self) -> Answer<'_, ()>;
+    /// Begins one command's part of the transaction.
+    fn savepoint(&mut self) -> Answer<'_, ()>;
+    /// Keeps that part.
+    fn release(&mut self) -> Answer<'_, ()>;
+    /// Undoes that part.
+    fn undo(&mut self) -> Answer<'_, ()>;
+
+    /// Makes an account; false when the e-mail address is taken.
+    fn insert_person<'a>(&'a mut self, new: &'a NewPerson<'a>) -> Answer<'a, bool>;
+    /// Takes over what a host application says about a person.
+    fn upsert_host_person<'a>(&'a mut self, new: &'a NewPerson<'a>) -> Answer<'a, ()>;
+    /// Sets another password.
+    fn set_password<'a>(&'a mut self, user: &'a UserId, hash: &'a str) -> Answer<'a, ()>;
+    /// Opens a session.
+    fn insert_session<'a>(&'a mut self, new: &'a NewSession<'a>) -> Answer<'a, ()>;
+    /// Ends sessions.
+    fn revoke_session<'a>(&'a mut self, id: &'a SessionId, now: Timestamp) -> Answer<'a, ()>;
+    /// Keeps a refresh token's hash.
+    fn insert_refresh<'a>(
+        &'a mut self,
+        session: &'a SessionId,
+        hash: &'a [u8],
+        expires_at: Timestamp,
+    ) -> Answer<'a, ()>;
+    /// Spends a refresh token, once.
+    fn spend_refresh<'a>(&'a mut self, hash: &'a [u8], now: Timestamp) -> Answer<'a, RefreshUse>;
+    /// Forgets sessions and refresh tokens that ended before `before`.
+    fn prune_sessions(&mut self, before: Timestamp) -> Answer<'_, ()>;
+
+    /// Makes an empty chat.
+    fn insert_chat<'a>(&'a mut self, new: &'a NewChat<'a>) -> Answer<'a, ()>;
+    /// Deletes a chat and everything in it.
+    fn delete_chat<'a>(&'a mut self, chat: &'a ChatId) -> Answer<'a, ()>;
+    /// Puts somebody into a chat; they have read everything up to `read_seq`.
+    fn insert_participant<'a>(
+        &'a mut self,
+        chat: &'a ChatId,
+        user: &'a UserId,
+        role: MemberRole,
+        now: Timestamp,
+        read_seq: Seq,
+    ) -> Answer<'a, ()>;
+    /// Takes somebody out of a chat.
+    fn delete_participant<'a>(&'a mut self, chat: &'a ChatId, user: &'a UserId) -> Answer<'a, ()>;
+    /// Gives a participant another role.
+    fn set_role<'a>(
+        &'a mut self,
+        chat: &'a ChatId,
+        user: &'a UserId,
+        role: MemberRole,
+    ) -> Answer<'a, ()>;
+    /// The next `seq` and `rev` of a chat, for a new message.
+    fn next_message<'a>(&'a mut self, chat: &'a ChatId, now: Timestamp) -> Answer<'a, (Seq, Rev)>;
+    /// The next `rev` of a chat, for any other change.
+    fn next_change<'a>(&'a mut self, chat: &'a ChatId, now: Timestamp) -> Answer<'a, Rev>;
+    /// Stores a message.
+    fn insert_message<'a>(&'a mut self, new: &'a NewMessage<'a>) -> Answer<'a, ()>;
+    /// Writes a change into the log.
+    fn insert_log<'a>(
+        &'a mut self,
+        chat: &'a ChatId,
+        entry: &'a LogEntry,
+        now: Timestamp,
+    ) -> Answer<'a, ()>;
+    /// Raises how far somebody has read; never lowers it.
+    fn raise_read<'a>(&'a mut self, chat: &'a ChatId, user: &'a UserId, seq: Seq)
+    -> Answer<'a, ()>;
+    /// Keeps one notification for several people.
+    fn insert_notification<'a>(&'a mut self, new: &'a NewNotification<'a>) -> Answer<'a, ()>;
+}
+
+/// Opens the engine that the URL names: the pool, and the connection that
+/// writes. The schema is up to date afterwards.
+///
+/// # Errors
+/// When the URL is unknown, the database cannot be opened, or a migration fails.
+pub(super) async fn open(
+    config: &ChatConfig,
+) -> Result<(Box<dyn Store>, Box<dyn Write>), StoreError> {
+    let url = &config.database_url;
+    let path = url
+        .strip_prefix("sqlite:")
+        .ok_or_else(|| StoreError::Url(url.clone()))?;
+    let path = path.strip_prefix("//").unwrap_or(path);
+    let (store, writer) = sqlite::open(path.as_ref(), config.durability).await?;
+    Ok((Box::new(store), Box::new(writer)))
+}

@@ -1,0 +1,413 @@
+//! Chats and participants.
+
+use std::collections::HashMap;
+
+use sqlx::SqliteConnection;
+
+use super::messages::with_reactions;
+use super::rows::{MessageRow, PersonRow, id_list, unreadable};
+use crate::chat::domain::{
+    Chat, ChatId, MemberRole, Message, Participant, Person, Rev, Seq, Timestamp, UserId,
+};
+use crate::chat::storage::{ChatCursor, NewChat, Standing, StoreError, Viewer};
+
+#[derive(sqlx::FromRow)]
+struct ChatRow {
+    id: String,
+    name: Option<String>,
+    is_group: bool,
+    created_by: String,
+    created_at: i64,
+    updated_at: i64,
+    last_seq: i64,
+    rev: i64,
+    read_seq: Option<i64>,
+    unread_count: i64,
+}
+
+/// A chat for a viewer who may see it, or for everyone.
+pub(super) async fn chat(
+    connection: &mut SqliteConnection,
+    chat: &ChatId,
+    viewer: Option<&Viewer>,
+) -> Result<Option<Chat>, StoreError> {
+    let row = sqlx::query_as::<_, ChatRow>(
+        "SELECT c.*, p.read_seq,
+                (SELECT count(*) FROM (SELECT 1 FROM messages m
+                     WHERE m.chat_id = c.id AND m.seq > p.read_seq
+                       AND m.sender_id <> ?2 AND m.deleted_at IS NULL LIMIT 100)) AS unread_count
+         FROM chats c LEFT JOIN participants p ON p.chat_id = c.id AND p.user_id = ?2
+         WHERE c.id = ?1 AND (?3 OR p.user_id IS NOT NULL)",
+    )
+    .bind(chat.as_str())
+    .bind(viewer.map_or("", |viewer| viewer.user.as_str()))
+    .bind(viewer.is_none_or(|viewer| viewer.sees_all))
+    .fetch_optional(&mut *connection)
+    .await?;
+    let rows = row.into_iter().collect();
+    Ok(
+        complete(connection, rows, viewer.map(|viewer| &viewer.user))
+            .await?
+            .pop(),
+    )
+}
+
+pub(super) async fn chats(
+    connection: &mut SqliteConnection,
+    user: &UserId,
+    cursor: Option<&ChatCursor>,
+    limit: u32,
+) -> Result<Vec<Chat>, StoreError> {
+    let rows = sqlx::query_as::<_, ChatRow>(
+        "SELECT c.*, p.read_seq,
+                (SELECT count(*) FROM (SELECT 1 FROM messages m
+                     WHERE m.chat_id = c.id AND m.seq > p.read_seq
+                       AND m.sender_id <> ?1 AND m.deleted_at IS NULL LIMIT 100)) AS unread_count
+         FROM participants p JOIN chats c ON c.id = p.chat_id
+         WHERE p.user_id = ?1 AND (?2 IS NULL OR (c.updated_at, c.id) < (?2, ?3))
+         ORDER BY c.updated_at DESC, c.id DESC LIMIT ?4",
+    )
+    .bind(user.as_str())
+    .bind(cursor.map(|cursor| cursor.updated_at.0))
+    .bind(cursor.map(|cursor| cursor.id.as_str()))
+    .bind(limit)
+    .fetch_all(&mut *connection)
+    .await?;
+    complete(connection, rows, Some(user)).await
+}
+
+/// Adds participants and last messages: three queries for any number of chats.
+async fn complete(
+    connection: &mut SqliteConnection,
+    rows: Vec<ChatRow>,
+    viewer: Option<&UserId>,
+) -> Result<Vec<Chat>, StoreError> {
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids = id_list(rows.iter().map(|row| row.id.as_str()));
+    let mut participants = participants_of(connection, &ids).await?;
+    let mut last = last_messages(connection, &rows, viewer).await?;
+    let assembled = rows.into_iter().map(|row| {
+        let participants = participants.remove(&row.id).unwrap_or_default();
+        let last_message = last.remove(&row.id);
+        row.assemble(participants, last_message, viewer.is_some())
+    });
+    Ok(assembled.collect())
+}
+
+impl ChatRow {
+    fn assemble(
+        self,
+        participants: Vec<Participant>,
+        last_message: Option<Message>,
+        personal: bool,
+    ) -> Chat {
+        Chat {
+            id: self.id.into(),
+            name: self.name,
+            is_group: self.is_group,
+            created_by: self.created_by.into(),
+            created_at: Timestamp(self.created_at),
+            updated_at: Timestamp(self.updated_at),
+            last_seq: Seq(self.last_seq as u64),
+            rev: Rev(self.rev as u64),
+            participants,
+            last_message,
+            read_seq: personal.then(|| Seq(self.read_seq.unwrap_or(0) as u64)),
+            unread_count: personal.then_some(self.unread_count as u32),
+        }
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct ParticipantRow {
+    chat_id: String,
+    user_id: String,
+    name: String,
+    role: String,
+    joined_at: i64,
+    read_seq: i64,
+    delivered_seq: i64,
+}
+
+async fn participants_of(
+    connection: &mut SqliteConnection,
+    ids: &str,
+) -> Result<HashMap<String, Vec<Participant>>, StoreError> {
+    let rows = sqlx::query_as::<_, ParticipantRow>(
+        "SELECT p.chat_id, p.user_id, u.name, p.role, p.joined_at, p.read_seq, p.delivered_seq
+         FROM participants p JOIN users u ON u.id = p.user_id
+         WHERE p.chat_id IN (SELECT value FROM json_each(?))
+         ORDER BY p.joined_at, p.user_id",
+    )
+    .bind(ids)
+    .fetch_all(connection)
+    .await?;
+    let mut grouped: HashMap<String, Vec<Participant>> = HashMap::new();
+    for row in rows {
+        let participant = Participant {
+            user_id: row.user_id.into(),
+            name: row.name,
+            role: MemberRole::from_name(&row.role).ok_or_else(|| unreadable("role"))?,
+            joined_at: Timestamp(row.joined_at),
+            read_seq: Seq(row.read_seq as u64),
+            delivered_seq: Seq(row.delivered_seq as u64),
+        };
+        grouped.entry(row.chat_id).or_default().push(participant);
+    }
+    Ok(grouped)
+}
+
+/// The message that each row's `last_seq` names, so that the two agree.
+async fn last_messages(
+    connection: &mut SqliteConnection,
+    rows: &[ChatRow],
+    viewer: Option<&UserId>,
+) -> Result<HashMap<String, Message>, StoreError> {
+    let places: Vec<_> = rows
+        .iter()
+        .map(|row| (row.id.as_str(), row.last_seq))
+        .collect();
+    let places = serde_json::to_string(&places).unwrap_or_default();
+    let rows = sqlx::query_as::<_, MessageRow>(
+        "SELECT m.*, u.name AS sender_name, u.role AS sender_role
+         FROM json_each(?) place
+         JOIN messages m ON m.chat_id = place.value ->> 0 AND m.seq = place.value ->> 1
+         LEFT JOIN users u ON u.id = m.sender_id",
+    )
+    .bind(places)
+    .fetch_all(&mut *connection)
+    .await?;
+    let messages = with_reactions(connection, rows, viewer).await?;
+    Ok(messages
+        .into_iter()
+        .map(|message| (message.chat_id.to_string(), message))
+        .collect())
+}
+
+#[derive(sqlx::FromRow)]
+struct StandingRow {
+    is_group: bool,
+    last_seq: i64,
+    people: u32,
+    role: Option<String>,
+}
+
+pub(super) async fn standing(
+    connection: &mut SqliteConnection,
+    chat: &ChatId,
+    user: &UserId,
+) -> Result<Option<Standing>, StoreError> {
+    let row = sqlx::query_as::<_, StandingRow>(
+        "SELECT c.is_group, c.last_seq, p.role,
+                (SELECT count(*) FROM participants WHERE chat_id = c.id) AS people
+         FROM chats c LEFT JOIN participants p ON p.chat_id = c.id AND p.user_id = ?
+         WHERE c.id = ?",
+    )
+    .bind(user.as_str())
+    .bind(chat.as_str())
+    .fetch_optional(connection)
+    .await?;
+    row.map(StandingRow::read).transpose()
+}
+
+impl StandingRow {
+    fn read(self) -> Result<Standing, StoreError> {
+        let role = self
+            .role
+            .map(|role| MemberRole::from_name(&role).ok_or_else(|| unreadable("role")));
+        Ok(Standing {
+            is_group: self.is_group,
+            last_seq: Seq(self.last_seq as u64),
+            people: self.people,
+            role: role.transpose()?,
+        })
+    }
+}
+
+pub(super) async fn direct(
+    connection: &mut SqliteConnection,
+    key: &str,
+) -> Result<Option<ChatId>, StoreError> {
+    let id: Option<String> = sqlx::query_scalar("SELECT id FROM chats WHERE direct_key = ?")
+        .bind(key)
+        .fetch_optional(connection)
+        .await?;
+    Ok(id.map(ChatId::from))
+}
+
+pub(super) async fn participants(
+    connection: &mut SqliteConnection,
+    chat: &ChatId,
+) -> Result<Vec<UserId>, StoreError> {
+    let ids: Vec<String> = sqlx::query_scalar("SELECT user_id FROM participants WHERE chat_id = ?")
+        .bind(chat.as_str())
+        .fetch_all(connection)
+        .await?;
+    Ok(ids.into_iter().map(UserId::from).collect())
+}
+
+pub(super) async fn members_among(
+    connection: &mut SqliteConnection,
+    chat: &ChatId,
+    ids: &[UserId],
+) -> Result<Vec<UserId>, StoreError> {
+    let found: Vec<String> = sqlx::query_scalar(
+        "SELECT user_id FROM participants
+         WHERE chat_id = ? AND user_id IN (SELECT value FROM json_each(?))",
+    )
+    .bind(chat.as_str())
+    .bind(id_list(ids.iter().map(UserId::as_str)))
+    .fetch_all(connection)
+    .await?;
+    Ok(found.into_iter().map(UserId::from).collect())
+}
+
+pub(super) async fn longest_standing(
+    connection: &mut SqliteConnection,
+    chat: &ChatId,
+    except: &UserId,
+) -> Result<Option<Person>, StoreError> {
+    let row = sqlx::query_as::<_, PersonRow>(
+        "SELECT u.id, u.name, u.role FROM participants p JOIN users u ON u.id = p.user_id
+         WHERE p.chat_id = ? AND p.user_id <> ? ORDER BY p.joined_at, p.user_id LIMIT 1",
+    )
+    .bind(chat.as_str())
+    .bind(except.as_str())
+    .fetch_optional(connection)
+    .await?;
+    row.map(PersonRow::read).transpose()
+}
+
+pub(super) async fn insert(
+    connection: &mut SqliteConnection,
+    new: &NewChat<'_>,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO chats (id, name, is_group, direct_key, created_by, created_at, updated_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(new.id.as_str())
+    .bind(new.name.map(|name| name.as_str()))
+    .bind(new.direct_key.is_none())
+    .bind(new.direct_key)
+    .bind(new.created_by.as_str())
+    .bind(new.now.0)
+    .bind(new.now.0)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn delete(
+    connection: &mut SqliteConnection,
+    chat: &ChatId,
+) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM chats WHERE id = ?")
+        .bind(chat.as_str())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn insert_participant(
+    connection: &mut SqliteConnection,
+    chat: &ChatId,
+    user: &UserId,
+    role: MemberRole,
+    now: Timestamp,
+    read_seq: Seq,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO participants (chat_id, user_id, role, joined_at, read_seq, delivered_seq)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?5)",
+    )
+    .bind(chat.as_str())
+    .bind(user.as_str())
+    .bind(role.as_str())
+    .bind(now.0)
+    .bind(read_seq.0 as i64)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn delete_participant(
+    connection: &mut SqliteConnection,
+    chat: &ChatId,
+    user: &UserId,
+) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM participants WHERE chat_id = ? AND user_id = ?")
+        .bind(chat.as_str())
+        .bind(user.as_str())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn set_role(
+    connection: &mut SqliteConnection,
+    chat: &ChatId,
+    user: &UserId,
+    role: MemberRole,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE participants SET role = ? WHERE chat_id = ? AND user_id = ?")
+        .bind(role.as_str())
+        .bind(chat.as_str())
+        .bind(user.as_str())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn next_message(
+    connection: &mut SqliteConnection,
+    chat: &ChatId,
+    now: Timestamp,
+) -> Result<(Seq, Rev), StoreError> {
+    let (seq, rev): (i64, i64) = sqlx::query_as(
+        "UPDATE chats SET last_seq = last_seq + 1, rev = rev + 1, updated_at = max(updated_at, ?)
+         WHERE id = ? RETURNING last_seq, rev",
+    )
+    .bind(now.0)
+    .bind(chat.as_str())
+    .fetch_one(connection)
+    .await?;
+    Ok((Seq(seq as u64), Rev(rev as u64)))
+}
+
+pub(super) async fn next_change(
+    connection: &mut SqliteConnection,
+    chat: &ChatId,
+    now: Timestamp,
+) -> Result<Rev, StoreError> {
+    let rev: i64 = sqlx::query_scalar(
+        "UPDATE chats SET rev = rev + 1, updated_at = max(updated_at, ?)
+         WHERE id = ? RETURNING rev",
+    )
+    .bind(now.0)
+    .bind(chat.as_str())
+    .fetch_one(connection)
+    .await?;
+    Ok(Rev(rev as u64))
+}
+
+pub(super) async fn raise_read(
+    connection: &mut SqliteConnection,
+    chat: &ChatId,
+    user: &UserId,
+    seq: Seq,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE participants SET read_seq = max(read_seq, ?1),
+                                 delivered_seq = max(delivered_seq, ?1)
+         WHERE chat_id = ?2 AND user_id = ?3",
+    )
+    .bind(seq.0 as i64)
+    .bind(chat.as_str())
+    .bind(user.as_str())
+    .execute(connection)
+    .await?;
+    Ok(())
+}

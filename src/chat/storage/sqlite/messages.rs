@@ -1,0 +1,214 @@
+//! Messages.
+
+use std::collections::HashMap;
+
+use sqlx::SqliteConnection;
+
+use super::rows::{MessageRow, id_list};
+use crate::chat::domain::{
+    ChatId, ClientMsgId, Message, MessageId, Reaction, Reactions, Rev, Seq, UserId,
+};
+use crate::chat::storage::{History, NewMessage, Page, Repeat, StoreError, Viewer};
+
+/// Completes messages with their reactions; `viewer` decides what is `mine`.
+pub(super) async fn with_reactions(
+    connection: &mut SqliteConnection,
+    rows: Vec<MessageRow>,
+    viewer: Option<&UserId>,
+) -> Result<Vec<Message>, StoreError> {
+    let mut messages: Vec<Message> = rows
+        .into_iter()
+        .map(MessageRow::read)
+        .collect::<Result<_, _>>()?;
+    if messages.is_empty() {
+        return Ok(messages);
+    }
+    let ids = id_list(messages.iter().map(|message| message.id.as_str()));
+    let mut reactions = reactions(connection, ids, viewer).await?;
+    for message in &mut messages {
+        message.reactions = reactions.remove(message.id.as_str()).unwrap_or_default();
+    }
+    Ok(messages)
+}
+
+#[derive(sqlx::FromRow)]
+struct ReactionRow {
+    message_id: String,
+    emoji: String,
+    count: i64,
+    mine: bool,
+}
+
+async fn reactions(
+    connection: &mut SqliteConnection,
+    ids: String,
+    viewer: Option<&UserId>,
+) -> Result<HashMap<String, Reactions>, StoreError> {
+    let rows = sqlx::query_as::<_, ReactionRow>(
+        "SELECT message_id, emoji, count(*) AS count, max(user_id = ?) AS mine
+         FROM reactions WHERE message_id IN (SELECT value FROM json_each(?))
+         GROUP BY message_id, emoji ORDER BY min(created_at), emoji",
+    )
+    .bind(viewer.map_or("", UserId::as_str))
+    .bind(ids)
+    .fetch_all(connection)
+    .await?;
+    let mut grouped: HashMap<String, Reactions> = HashMap::new();
+    for row in rows {
+        let mine = viewer.map(|_| row.mine);
+        let reaction = Reaction {
+            emoji: row.emoji,
+            count: row.count as u32,
+            mine,
+        };
+        grouped.entry(row.message_id).or_default().0.push(reaction);
+    }
+    Ok(grouped)
+}
+
+pub(super) async fn history(
+    connection: &mut SqliteConnection,
+    chat: &ChatId,
+    viewer: &Viewer,
+    page: Page,
+) -> Result<Option<History>, StoreError> {
+    let place: Option<(i64, i64)> = sqlx::query_as(
+        "SELECT last_seq, rev FROM chats c WHERE c.id = ?1 AND (?2 OR EXISTS
+             (SELECT 1 FROM participants WHERE chat_id = ?1 AND user_id = ?3))",
+    )
+    .bind(chat.as_str())
+    .bind(viewer.sees_all)
+    .bind(viewer.user.as_str())
+    .fetch_optional(&mut *connection)
+    .await?;
+    let Some((last_seq, rev)) = place else {
+        return Ok(None);
+    };
+    let (last_seq, rev) = (Seq(last_seq as u64), Rev(rev as u64));
+    let (first, end) = page.range(last_seq);
+    let rows = range(connection, chat, viewer, first, end).await?;
+    let messages = with_reactions(connection, rows, Some(&viewer.user)).await?;
+    Ok(Some(History {
+        messages,
+        has_more_before: first > Seq(1) && last_seq >= Seq(1),
+        has_more_after: end < last_seq,
+        last_seq,
+        rev,
+    }))
+}
+
+/// Who may see the chat is asked again, so that a removal in between counts.
+async fn range(
+    connection: &mut SqliteConnection,
+    chat: &ChatId,
+    viewer: &Viewer,
+    first: Seq,
+    end: Seq,
+) -> Result<Vec<MessageRow>, StoreError> {
+    Ok(sqlx::query_as(
+        "SELECT m.*, u.name AS sender_name, u.role AS sender_role
+         FROM messages m LEFT JOIN users u ON u.id = m.sender_id
+         WHERE m.chat_id = ?1 AND m.seq BETWEEN ?2 AND ?3 AND (?4 OR EXISTS
+             (SELECT 1 FROM participants WHERE chat_id = ?1 AND user_id = ?5))
+         ORDER BY m.seq",
+    )
+    .bind(chat.as_str())
+    .bind(first.0 as i64)
+    .bind(end.0 as i64)
+    .bind(viewer.sees_all)
+    .bind(viewer.user.as_str())
+    .fetch_all(connection)
+    .await?)
+}
+
+pub(super) async fn message(
+    connection: &mut SqliteConnection,
+    chat: &ChatId,
+    id: &MessageId,
+    viewer: &UserId,
+) -> Result<Option<Message>, StoreError> {
+    let row = sqlx::query_as::<_, MessageRow>(
+        "SELECT m.*, u.name AS sender_name, u.role AS sender_role
+         FROM messages m LEFT JOIN users u ON u.id = m.sender_id
+         WHERE m.id = ? AND m.chat_id = ?",
+    )
+    .bind(id.as_str())
+    .bind(chat.as_str())
+    .fetch_optional(&mut *connection)
+    .await?;
+    let rows = row.into_iter().collect();
+    Ok(with_reactions(connection, rows, Some(viewer)).await?.pop())
+}
+
+pub(super) async fn by_seq(
+    connection: &mut SqliteConnection,
+    chat: &ChatId,
+    seqs: &[Seq],
+) -> Result<Vec<Message>, StoreError> {
+    let list: Vec<u64> = seqs.iter().map(|seq| seq.0).collect();
+    let rows = sqlx::query_as::<_, MessageRow>(
+        "SELECT m.*, u.name AS sender_name, u.role AS sender_role
+         FROM messages m LEFT JOIN users u ON u.id = m.sender_id
+         WHERE m.chat_id = ? AND m.seq IN (SELECT value FROM json_each(?))",
+    )
+    .bind(chat.as_str())
+    .bind(serde_json::Value::from(list).to_string())
+    .fetch_all(&mut *connection)
+    .await?;
+    with_reactions(connection, rows, None).await
+}
+
+pub(super) async fn repeat(
+    connection: &mut SqliteConnection,
+    chat: &ChatId,
+    sender: &UserId,
+    client_msg_id: &ClientMsgId,
+) -> Result<Option<Repeat>, StoreError> {
+    let found: Option<(String, Vec<u8>)> = sqlx::query_as(
+        "SELECT id, body_hash FROM messages
+         WHERE chat_id = ? AND sender_id = ? AND client_msg_id = ?",
+    )
+    .bind(chat.as_str())
+    .bind(sender.as_str())
+    .bind(client_msg_id.as_str())
+    .fetch_optional(&mut *connection)
+    .await?;
+    let Some((id, body_hash)) = found else {
+        return Ok(None);
+    };
+    let message = message(connection, chat, &id.into(), sender).await?;
+    Ok(message.map(|message| Repeat { message, body_hash }))
+}
+
+pub(super) async fn insert(
+    connection: &mut SqliteConnection,
+    new: &NewMessage<'_>,
+) -> Result<(), StoreError> {
+    let mentions =
+        (!new.mentions.is_empty()).then(|| id_list(new.mentions.iter().map(UserId::as_str)));
+    let params = new
+        .system
+        .and_then(|system| serde_json::to_string(&system.params).ok());
+    sqlx::query(
+        "INSERT INTO messages
+             (id, chat_id, seq, rev, sender_id, content, client_msg_id, body_hash, reply_to,
+              mentions, system_kind, system_params, created_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(new.id.as_str())
+    .bind(new.chat.as_str())
+    .bind(new.seq.0 as i64)
+    .bind(new.rev.0 as i64)
+    .bind(new.sender.map(UserId::as_str))
+    .bind(new.content)
+    .bind(new.client_msg_id.map(ClientMsgId::as_str))
+    .bind(new.body_hash)
+    .bind(new.reply_to.map(MessageId::as_str))
+    .bind(mentions)
+    .bind(new.system.map(|system| system.kind.as_str()))
+    .bind(params)
+    .bind(new.now.0)
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,85 @@
+//! SQLite: WAL, a pool that reads and one connection that writes.
+//!
+//! All SQL of this engine is in this directory. Lists of ids are bound as one
+//! JSON text and unfolded by `json_each`, so that every statement is constant.
+
+mod chats;
+mod connection;
+mod log;
+mod messages;
+mod notifications;
+mod people;
+mod rows;
+mod sessions;
+
+use std::path::Path;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{ConnectOptions, SqliteConnection};
+
+use super::{Answer, Read, Store, StoreError};
+use crate::chat::config::Durability;
+use connection::Connection;
+
+/// Readers never wait for the writer in WAL mode; more of them than cores
+/// gains nothing but answers while one does a long read.
+const READERS: u32 = 8;
+
+/// How long a query waits for a connection of the pool.
+const POOL_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a statement waits for a lock of another process.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The pool of connections that read.
+pub(super) struct Sqlite {
+    pool: SqlitePool,
+}
+
+/// Opens the file, makes it when it is missing, and migrates it.
+pub(super) async fn open(
+    path: &Path,
+    durability: Durability,
+) -> Result<(Sqlite, Connection<Box<SqliteConnection>>), StoreError> {
+    let options = options(path, durability);
+    let mut writer = options.connect().await?;
+    sqlx::migrate!("migrations/sqlite").run(&mut writer).await?;
+    let pool = SqlitePoolOptions::new()
+        .max_connections(READERS)
+        .acquire_timeout(POOL_PATIENCE)
+        .connect_with(options.pragma("query_only", "ON"))
+        .await?;
+    Ok((Sqlite { pool }, Connection(Box::new(writer))))
+}
+
+fn options(path: &Path, durability: Durability) -> SqliteConnectOptions {
+    let synchronous = match durability {
+        Durability::Full => SqliteSynchronous::Full,
+        Durability::Relaxed => SqliteSynchronous::Normal,
+    };
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(synchronous)
+        .foreign_keys(true)
+        .busy_timeout(BUSY_TIMEOUT)
+        .disable_statement_logging()
+}
+
+impl Store for Sqlite {
+    fn read(&self) -> Answer<'_, Box<dyn Read>> {
+        Box::pin(async {
+            let connection = self.pool.acquire().await?;
+            Ok(Box::new(Connection(connection)) as Box<dyn Read>)
+        })
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.pool.close())
+    }
+}

@@ -1,0 +1,140 @@
+//! Accounts.
+
+use sqlx::SqliteConnection;
+
+use super::rows::{PersonRow, UserRow, id_list};
+use crate::chat::domain::{Limit, Person, SearchText, User, UserId};
+use crate::chat::storage::{Credentials, Login, NewPerson, StoreError};
+
+pub(super) async fn user(
+    connection: &mut SqliteConnection,
+    id: &UserId,
+) -> Result<Option<User>, StoreError> {
+    let row = sqlx::query_as::<_, UserRow>(
+        "SELECT id, name, email, role, created_at FROM users WHERE id = ?",
+    )
+    .bind(id.as_str())
+    .fetch_optional(connection)
+    .await?;
+    row.map(UserRow::read).transpose()
+}
+
+#[derive(sqlx::FromRow)]
+struct CredentialsRow {
+    #[sqlx(flatten)]
+    user: UserRow,
+    password_hash: Option<String>,
+}
+
+pub(super) async fn credentials(
+    connection: &mut SqliteConnection,
+    login: Login<'_>,
+) -> Result<Option<Credentials>, StoreError> {
+    let query = match login {
+        Login::Email(email) => sqlx::query_as::<_, CredentialsRow>(
+            "SELECT id, name, email, role, created_at, password_hash FROM users WHERE email = ?",
+        )
+        .bind(email.as_str()),
+        Login::Id(id) => sqlx::query_as(
+            "SELECT id, name, email, role, created_at, password_hash FROM users WHERE id = ?",
+        )
+        .bind(id.as_str()),
+    };
+    let row = query.fetch_optional(connection).await?;
+    row.map(|row| {
+        Ok(Credentials {
+            user: row.user.read()?,
+            password_hash: row.password_hash,
+        })
+    })
+    .transpose()
+}
+
+pub(super) async fn search(
+    connection: &mut SqliteConnection,
+    text: &SearchText,
+    limit: Limit,
+) -> Result<Vec<Person>, StoreError> {
+    let rows = sqlx::query_as::<_, PersonRow>(
+        "SELECT id, name, role FROM users WHERE instr(search_name, ?) > 0
+         ORDER BY search_name, id LIMIT ?",
+    )
+    .bind(text.as_str())
+    .bind(limit.get())
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter().map(PersonRow::read).collect()
+}
+
+pub(super) async fn people(
+    connection: &mut SqliteConnection,
+    ids: &[UserId],
+) -> Result<Vec<Person>, StoreError> {
+    let rows = sqlx::query_as::<_, PersonRow>(
+        "SELECT id, name, role FROM users WHERE id IN (SELECT value FROM json_each(?))",
+    )
+    .bind(id_list(ids.iter().map(UserId::as_str)))
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter().map(PersonRow::read).collect()
+}
+
+pub(super) async fn insert(
+    connection: &mut SqliteConnection,
+    new: &NewPerson<'_>,
+) -> Result<bool, StoreError> {
+    let done = sqlx::query(
+        "INSERT INTO users (id, name, search_name, email, role, password_hash, created_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (email) DO NOTHING",
+    )
+    .bind(new.id.as_str())
+    .bind(new.name)
+    .bind(new.name.to_lowercase())
+    .bind(new.email)
+    .bind(new.role.as_str())
+    .bind(new.password_hash)
+    .bind(new.now.0)
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// An e-mail address that somebody else has here is left out: the host
+/// application vouches for the person, not for our accounts.
+pub(super) async fn upsert_host(
+    connection: &mut SqliteConnection,
+    new: &NewPerson<'_>,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO users (id, name, search_name, email, role, created_at)
+         VALUES (?1, ?2, ?3,
+                 CASE WHEN EXISTS (SELECT 1 FROM users WHERE email = ?4 AND id <> ?1)
+                      THEN NULL ELSE ?4 END,
+                 ?5, ?6)
+         ON CONFLICT (id) DO UPDATE SET
+             name = excluded.name, search_name = excluded.search_name,
+             email = excluded.email, role = excluded.role",
+    )
+    .bind(new.id.as_str())
+    .bind(new.name)
+    .bind(new.name.to_lowercase())
+    .bind(new.email)
+    .bind(new.role.as_str())
+    .bind(new.now.0)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn set_password(
+    connection: &mut SqliteConnection,
+    user: &UserId,
+    hash: &str,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE users SET password_hash = ? WHERE id = ?")
+        .bind(hash)
+        .bind(user.as_str())
+        .execute(connection)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,160 @@
+//! The writer: one task, one connection, one durable commit for everything
+//! that waits.
+//!
+//! It takes all jobs that are queued into one transaction, each behind a
+//! savepoint of its own so that a bad one never fails its neighbours, commits
+//! once, and then tells them in their order. Under load that is one `fsync`
+//! for many messages; a lone job commits at once. Telling a job must not wait:
+//! publishing happens elsewhere.
+
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use super::{Answer, StoreError, Write};
+
+/// Jobs that may wait for the writer; more of them wait with their senders.
+const QUEUE: usize = 1024;
+
+/// Jobs that share one commit. Bounds how long the first waits for the last.
+const BATCH: usize = 256;
+
+/// How long a job waits for room in the queue before it is refused.
+const QUEUE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Whether what a job did is to be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It is, if the commit succeeds.
+    Keep,
+    /// It was refused; nothing of it may stay.
+    Undo,
+}
+
+/// A piece of work inside of a transaction.
+pub(crate) trait Job: Send {
+    /// Does it. The answer is kept until [`Job::finish`].
+    fn run<'a>(&'a mut self, connection: &'a mut dyn Write) -> Answer<'a, Verdict>;
+    /// Says how it went: after the commit, in the order of the batch. Must not
+    /// wait.
+    fn finish(self: Box<Self>, outcome: Result<(), StoreError>);
+}
+
+/// Where jobs are handed in.
+pub(crate) struct Writer {
+    queue: mpsc::Sender<Box<dyn Job>>,
+    stop: parking_lot::Mutex<Option<(oneshot::Sender<()>, JoinHandle<()>)>>,
+}
+
+impl Writer {
+    /// Starts the task over the connection that writes.
+    pub(crate) fn start(connection: Box<dyn Write>) -> Self {
+        let (queue, jobs) = mpsc::channel(QUEUE);
+        let (stop, stopped) = oneshot::channel();
+        let task = tokio::spawn(run(connection, jobs, stopped));
+        Self {
+            queue,
+            stop: parking_lot::Mutex::new(Some((stop, task))),
+        }
+    }
+
+    /// Queues a job. When there is room, that happens before the first await,
+    /// so jobs run in the order in which they were handed in.
+    ///
+    /// # Errors
+    /// [`StoreError::Overloaded`] when there is no room for long, or the
+    /// writer has ended; the job was not run.
+    pub(crate) async fn submit(&self, job: Box<dyn Job>) -> Result<(), StoreError> {
+        let queued = self.queue.send_timeout(job, QUEUE_PATIENCE).await;
+        queued.map_err(|_| StoreError::Overloaded)
+    }
+
+    /// Finishes what is queued, then ends the task and its connection.
+    pub(crate) async fn close(&self) {
+        let running = self.stop.lock().take();
+        if let Some((stop, task)) = running {
+            drop(stop);
+            // A panic of the task was reported by the runtime already.
+            let _ = task.await;
+        }
+    }
+}
+
+async fn run(
+    mut connection: Box<dyn Write>,
+    mut jobs: mpsc::Receiver<Box<dyn Job>>,
+    mut stop: oneshot::Receiver<()>,
+) {
+    let mut batch = Vec::new();
+    let mut stopping = false;
+    loop {
+        let taken = tokio::select! {
+            biased;
+            taken = jobs.recv_many(&mut batch, BATCH) => taken,
+            _ = &mut stop, if !stopping => {
+                stopping = true;
+                // What is queued already still comes out of it.
+                jobs.close();
+                continue;
+            }
+        };
+        if taken == 0 {
+            return;
+        }
+        commit(connection.as_mut(), &mut batch).await;
+    }
+}
+
+/// Runs a batch, commits it, and tells every job.
+async fn commit(connection: &mut dyn Write, batch: &mut Vec<Box<dyn Job>>) {
+    match attempt(connection, batch).await {
+        Ok(outcomes) => {
+            for (job, outcome) in batch.drain(..).zip(outcomes) {
+                job.finish(outcome);
+            }
+        }
+        Err(error) => {
+            tracing::warn!(%error, jobs = batch.len(), "a batch was not committed");
+            if let Err(error) = connection.rollback().await {
+                // Some faults make the database roll back by itself.
+                tracing::debug!(%error, "nothing to roll back");
+            }
+            for job in batch.drain(..) {
+                job.finish(Err(StoreError::NotCommitted));
+            }
+        }
+    }
+}
+
+/// The outcome of each job; an error when the transaction as a whole failed.
+async fn attempt(
+    connection: &mut dyn Write,
+    batch: &mut [Box<dyn Job>],
+) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+    connection.begin().await?;
+    let mut outcomes = Vec::with_capacity(batch.len());
+    for job in batch {
+        outcomes.push(run_one(connection, job.as_mut()).await?);
+    }
+    connection.commit().await?;
+    Ok(outcomes)
+}
+
+async fn run_one(
+    connection: &mut dyn Write,
+    job: &mut dyn Job,
+) -> Result<Result<(), StoreError>, StoreError> {
+    connection.savepoint().await?;
+    match job.run(connection).await {
+        Ok(Verdict::Keep) => {}
+        Ok(Verdict::Undo) => connection.undo().await?,
+        Err(error) => {
+            connection.undo().await?;
+            connection.release().await?;
+            return Ok(Err(error));
+        }
+    }
+    connection.release().await?;
+    Ok(Ok(()))
+}
