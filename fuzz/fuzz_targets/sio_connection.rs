@@ -5,4 +5,4 @@
 #[path = "../../src/socketio/proto/mod.rs"]
 mod proto;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| proto::fuzz::sio_connection(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| proto::fuzz::sio_connection(data, std::time::Instant::now()));

@@ -45,9 +45,11 @@ async fn main() -> std::io::Result<()> {
 }
 
 fn refuse_fail(ns: NamespaceBuilder) -> NamespaceBuilder {
-    ns.use_middleware(async |request: ConnectRequest| match request.handshake().query().get("fail") {
-        Some(_) => Err(ConnectError::new("Auth failed (main namespace)")),
-        None => Ok(()),
+    ns.use_middleware(async |request: ConnectRequest| {
+        match request.handshake().query().get("fail") {
+            Some(_) => Err(ConnectError::new("Auth failed (main namespace)")),
+            None => Ok(()),
+        }
     })
 }
 
@@ -58,31 +60,54 @@ fn questions(ns: NamespaceBuilder) -> NamespaceBuilder {
         answer(&event, &(argument,));
     })
     .on("ack", async |socket: Socket, _: Event| {
-        let Ok(reply) = socket.emit_with_ack("ack", &()).await else { return };
-        if reply.decode().is_ok_and(|(a, b): (u8, Value)| a == 5 && b["test"] == true) {
+        let Ok(reply) = socket.emit_with_ack("ack", &()).await else {
+            return;
+        };
+        if reply
+            .decode()
+            .is_ok_and(|(a, b): (u8, Value)| a == 5 && b["test"] == true)
+        {
             _ = socket.emit("got it", &());
         }
     })
-    .on("getAckDate", async |_: Socket, event: Event| answer(&event, &date()))
-    .on("getHandshake", async |socket: Socket, event: Event| answer(&event, &handshake(&socket)))
+    .on("getAckDate", async |_: Socket, event: Event| {
+        answer(&event, &date());
+    })
+    .on("getHandshake", async |socket: Socket, event: Event| {
+        answer(&event, &handshake(&socket));
+    })
     .on("getId", get_id)
 }
 
 /// Texts and other plain values.
 fn texts(ns: NamespaceBuilder) -> NamespaceBuilder {
-    const UTF8: [&str; 5] = ["てすと", "Я Б Г Д Ж Й", "Ä ä Ü ü ß", "utf8 — string", "utf8 — string"];
-    ns.on("hi", async |socket: Socket, _: Event| _ = socket.emit("hi", &()))
-        .on("getDate", async |socket: Socket, _: Event| _ = socket.emit("takeDate", &date()))
-        .on("getDateObj", async |socket: Socket, _: Event| {
-            _ = socket.emit("takeDateObj", &json!({"date": date()}));
-        })
-        .on("false", async |socket: Socket, _: Event| _ = socket.emit("false", &false))
-        .on("getUtf8", async |socket: Socket, _: Event| {
-            for text in UTF8 {
-                _ = socket.emit("takeUtf8", text);
-            }
-        })
+    const UTF8: [&str; 5] = [
+        "てすと",
+        "Я Б Г Д Ж Й",
+        "Ä ä Ü ü ß",
+        "utf8 — string",
+        "utf8 — string",
+    ];
+    ns.on("hi", async |socket: Socket, _: Event| {
+        _ = socket.emit("hi", &());
+    })
+    .on("getDate", async |socket: Socket, _: Event| {
+        _ = socket.emit("takeDate", &date());
+    })
+    .on("getDateObj", async |socket: Socket, _: Event| {
+        _ = socket.emit("takeDateObj", &json!({"date": date()}));
+    })
+    .on("false", async |socket: Socket, _: Event| {
+        _ = socket.emit("false", &false);
+    })
+    .on("getUtf8", async |socket: Socket, _: Event| {
+        for text in UTF8 {
+            _ = socket.emit("takeUtf8", text);
+        }
+    })
 }
+
+const BYTES: Bytes = Bytes::from_static(b"asdfasdf");
 
 #[derive(Deserialize)]
 struct JsonBuff {
@@ -96,21 +121,26 @@ struct JsonBuff {
 struct First(AtomicBool);
 
 fn binary(ns: NamespaceBuilder) -> NamespaceBuilder {
-    let bytes = || Bytes::from_static(b"asdfasdf");
     ns.use_middleware(async |request: ConnectRequest| {
         request.set_data(First::default());
         Ok(())
     })
-    .on("doge", async move |socket: Socket, _: Event| _ = socket.emit("doge", &bytes()))
-    .on("getbin", async move |socket: Socket, _: Event| _ = socket.emit("takebin", &bytes()))
+    .on("doge", async |socket: Socket, _: Event| {
+        _ = socket.emit("doge", &BYTES);
+    })
+    .on("getbin", async |socket: Socket, _: Event| {
+        _ = socket.emit("takebin", &BYTES);
+    })
     .on("buffa", async |socket: Socket, event: Event| {
         if !event.raw().attachments().is_empty() {
             _ = socket.emit("buffack", &());
         }
     })
     .on("jsonbuff", async |socket: Socket, event: Event| {
-        let Ok(sent) = event.data::<JsonBuff>() else { return };
-        if sent.hello == "lol" && sent.message == "asdfasdf" && sent.goodbye == "gotcha" {
+        let Ok(sent) = event.data::<JsonBuff>() else {
+            return;
+        };
+        if sent.hello == "lol" && sent.message == BYTES && sent.goodbye == "gotcha" {
             _ = socket.emit("jsonbuff-ack", &());
         }
     })
@@ -120,7 +150,10 @@ fn binary(ns: NamespaceBuilder) -> NamespaceBuilder {
         }
     })
     .on("abuff2", async |socket: Socket, _: Event| {
-        if socket.data::<First>().is_some_and(|first| first.0.load(Ordering::Relaxed)) {
+        if socket
+            .data::<First>()
+            .is_some_and(|first| first.0.load(Ordering::Relaxed))
+        {
             _ = socket.emit("abuff2-ack", &());
         }
     })
@@ -137,15 +170,23 @@ fn answer<T: Serialize + ?Sized>(event: &Event, data: &T) {
 }
 
 fn date() -> String {
-    OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default()
+    OffsetDateTime::now_utc()
+        .format(&Rfc3339)
+        .unwrap_or_default()
 }
 
 fn handshake(socket: &Socket) -> Value {
     let handshake = socket.handshake();
-    let query: serde_json::Map<_, _> =
-        handshake.query().pairs().iter().map(|(name, value)| (name.clone(), json!(value))).collect();
-    let headers: serde_json::Map<_, _> =
-        handshake.headers().map(|(name, value)| (name.to_owned(), json!(value))).collect();
+    let query: serde_json::Map<_, _> = handshake
+        .query()
+        .pairs()
+        .iter()
+        .map(|(name, value)| (name.clone(), json!(value)))
+        .collect();
+    let headers: serde_json::Map<_, _> = handshake
+        .headers()
+        .map(|(name, value)| (name.to_owned(), json!(value)))
+        .collect();
     json!({
         "headers": headers,
         "time": date(),

@@ -55,12 +55,11 @@ pub fn sio_packet(data: &[u8]) {
 
 /// Target `sio_connection`: lines are texts, lines that begin with `b` binary messages; CONNECT is
 /// always granted. Attachments stay within their limits, and nothing is kept after the close.
-pub fn sio_connection(data: &[u8]) {
+pub fn sio_connection(data: &[u8], now: Instant) {
     let limits = ConnectionLimits {
         max_attachment_bytes: 64,
         ..ConnectionLimits::default()
     };
-    let now = Instant::now();
     let mut connection: Connection<()> = Connection::new(&limits, now);
     for line in data.split(|&byte| byte == b'\n') {
         let received = match (line.strip_prefix(b"b"), std::str::from_utf8(line)) {

@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Instant;
 
 use crate::socketio::proto::fuzz;
 
-fn replay(target: &str, body: fn(&[u8])) {
+fn replay(target: &str, body: impl Fn(&[u8])) {
     let seeds = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("fuzz/seeds")
         .join(target);
@@ -24,5 +25,6 @@ fn every_seed_of_sio_packet_holds() {
 
 #[test]
 fn every_seed_of_sio_connection_holds() {
-    replay("sio_connection", fuzz::sio_connection);
+    let now = Instant::now();
+    replay("sio_connection", |data| fuzz::sio_connection(data, now));
 }
