@@ -18,6 +18,8 @@ mod live;
 pub mod rest;
 mod service;
 mod storage;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -176,6 +176,13 @@ impl Live {
     }
 
     fn say_typing(&self, chat_id: &ChatId, user_id: &UserId, name: &str, is_typing: bool) {
+        // A client that misses the beginning has lost nothing; one that missed
+        // the end would show somebody typing for ever.
+        let delivery = if is_typing {
+            Delivery::Volatile
+        } else {
+            Delivery::Durable
+        };
         let payload = UserTyping {
             chat_id,
             user_id,
@@ -184,7 +191,7 @@ impl Live {
         };
         self.deliver(
             To::Others(chat_id, user_id),
-            Delivery::Volatile,
+            delivery,
             "user-typing",
             &payload,
         );

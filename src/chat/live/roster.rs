@@ -187,9 +187,11 @@ mod tests {
 
     fn join(roster: &Roster, seat: &Seat<'_>) -> Option<bool> {
         let mut first = None;
-        roster.join(seat, roster.ticket(seat.chat), |is_first| {
-            first = Some(is_first)
-        });
+        let enter = |is_first| {
+            first = Some(is_first);
+            Ok::<_, ()>(())
+        };
+        assert_eq!(roster.join(seat, roster.ticket(seat.chat), enter), Ok(true));
         first
     }
 
@@ -211,7 +213,7 @@ mod tests {
         assert!(!leave(&roster, &seat(&chat, &ann, &one)));
         assert!(leave(&roster, &seat(&chat, &ann, &two)));
         assert!(!leave(&roster, &seat(&chat, &ann, &two)));
-        assert_eq!(roster.absent(&chat, &[ann.clone()]), [ann]);
+        assert_eq!(roster.absent(&chat, std::slice::from_ref(&ann)), [ann]);
     }
 
     #[test]
@@ -220,11 +222,13 @@ mod tests {
         let (chat, ann, one) = (ChatId::from("c"), UserId::from("ann"), SocketKey::from("1"));
         let ticket = roster.ticket(&chat);
         assert_eq!(roster.evict(&chat, &ann, || ()), None);
-        assert!(!roster.join(&seat(&chat, &ann, &one), ticket, |_| panic!(
-            "it may not enter"
-        )));
+        let enter = |_| -> Result<(), ()> { panic!("it may not enter") };
+        assert_eq!(
+            roster.join(&seat(&chat, &ann, &one), ticket, enter),
+            Ok(false)
+        );
         assert_eq!(join(&roster, &seat(&chat, &ann, &one)), Some(true));
         assert_eq!(roster.evict(&chat, &ann, || ()).as_deref(), Some("Ann"));
-        assert_eq!(roster.absent(&chat, &[ann.clone()]), [ann]);
+        assert_eq!(roster.absent(&chat, std::slice::from_ref(&ann)), [ann]);
     }
 }

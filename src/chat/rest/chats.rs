@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::StatusCode;
+use serde_json::Value;
 
 use super::{Answer, actor, fields, ok, query};
 use crate::chat::Chat;
@@ -35,7 +36,7 @@ pub(super) async fn create(chat: Arc<Chat>, request: Request) -> Answer {
 }
 
 fn wanted(body: &Fields) -> Result<CreateChat, Error> {
-    if body.value("participantIds").is_none() {
+    if body.value("participantIds").is_none_or(Value::is_null) {
         return Err(Invalid::new("participantIds", "is required").into());
     }
     let is_group = body.optional("isGroup")?.unwrap_or(false);
@@ -50,4 +51,12 @@ fn wanted(body: &Fields) -> Result<CreateChat, Error> {
         participants: body.list("participantIds", 1000)?,
         initial_message: body.optional("initialMessage")?,
     })
+}
+
+pub(super) async fn rename(chat: Arc<Chat>, request: Request) -> Answer {
+    let actor = actor(&chat, &request).await?;
+    let name = fields(&request)?.required("name")?;
+    ok(&chat
+        .rename(&actor, request.param("id").into(), name)
+        .await?)
 }

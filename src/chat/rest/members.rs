@@ -27,3 +27,10 @@ pub(super) async fn leave(chat: Arc<Chat>, request: Request) -> Answer {
     chat.leave(&actor, request.param("id").into()).await?;
     done()
 }
+
+pub(super) async fn set_role(chat: Arc<Chat>, request: Request) -> Answer {
+    let actor = actor(&chat, &request).await?;
+    let role = fields(&request)?.required("role")?;
+    let (id, user) = (request.param("id").into(), request.param("user_id").into());
+    ok(&chat.set_role(&actor, id, user, role).await?)
+}

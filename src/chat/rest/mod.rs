@@ -32,6 +32,7 @@ pub fn router() -> Router<Arc<Chat>> {
         .route(Method::GET, "/api/chats", chats::list)
         .route(Method::POST, "/api/chats", chats::create)
         .route(Method::GET, "/api/chats/{id}", chats::get)
+        .route(Method::PATCH, "/api/chats/{id}", chats::rename)
         .route(Method::GET, "/api/chats/{id}/messages", messages::history)
         .route(Method::POST, "/api/chats/{id}/messages", messages::send)
         .route(Method::GET, "/api/chats/{id}/events", messages::events)
@@ -40,6 +41,11 @@ pub fn router() -> Router<Arc<Chat>> {
             Method::DELETE,
             "/api/chats/{id}/participants/{user_id}",
             members::remove,
+        )
+        .route(
+            Method::PATCH,
+            "/api/chats/{id}/participants/{user_id}",
+            members::set_role,
         )
         .route(Method::POST, "/api/chats/{id}/leave", members::leave)
 }

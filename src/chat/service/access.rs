@@ -9,7 +9,7 @@ use crate::chat::storage::{Read, Standing, Viewer};
 #[derive(Debug, Clone)]
 pub(super) struct Access {
     pub(super) standing: Standing,
-    is_admin: bool,
+    pub(super) is_admin: bool,
 }
 
 impl Actor {

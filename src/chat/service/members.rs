@@ -8,6 +8,7 @@ use super::chats::MAX_PARTICIPANTS;
 use super::ledger::{Command, Ledger};
 use super::notices::About;
 use super::publishing::Item;
+use super::roles::hand_over;
 use super::sessions::Actor;
 use crate::chat::Chat;
 use crate::chat::domain::{
@@ -59,7 +60,7 @@ impl Add {
         ))?;
         if !ledger
             .db
-            .members_among(&self.chat, &[user.id.clone()])
+            .members_among(&self.chat, std::slice::from_ref(&user.id))
             .await?
             .is_empty()
         {
@@ -214,25 +215,7 @@ async fn told_alone(
         .await
 }
 
-/// Makes somebody the owner, and says so.
-async fn hand_over(
-    ledger: &mut Ledger<'_>,
-    chat: &ChatId,
-    heir: &Person,
-    by: &Person,
-) -> Result<(), Error> {
-    ledger
-        .db
-        .set_role(chat, &heir.id, MemberRole::Owner)
-        .await?;
-    ledger
-        .append_fact(chat, fact(SystemKind::OwnerChanged, heir, Some(by)))
-        .await?;
-    ledger.chat_updated(chat).await?;
-    Ok(())
-}
-
-fn fact(kind: SystemKind, user: &Person, by: Option<&Person>) -> SystemFact {
+pub(super) fn fact(kind: SystemKind, user: &Person, by: Option<&Person>) -> SystemFact {
     let params = SystemParams {
         user_id: Some(user.id.to_string()),
         name: user.name.clone(),

@@ -14,6 +14,7 @@ mod members;
 mod messages;
 mod notices;
 mod publishing;
+mod roles;
 mod rooms;
 mod sessions;
 mod timekeeper;

@@ -109,7 +109,7 @@ impl Chat {
     }
 
     /// Waits until everything that a chat has to say by now has been said.
-    pub(super) async fn settled(self: &Arc<Self>, chat: &ChatId) {
+    pub(in crate::chat) async fn settled(self: &Arc<Self>, chat: &ChatId) {
         let (done, said) = oneshot::channel();
         self.publish_one(chat, Item::Settled(done));
         // An error means that the runtime stops.
@@ -146,16 +146,16 @@ impl Chat {
     }
 
     async fn say_message(self: &Arc<Self>, chat: &ChatId, message: Message) {
+        // Before the message goes out: who is absent must be who misses it.
+        let audience = self.audience(chat).await;
+        let mut absent =
+            audience.map_or_else(Vec::new, |people| self.live.roster.absent(chat, &people));
         self.live
             .say(To::Room(Room::Chat(chat)), "new-message", &message);
-        let Some(sender) = message.sender_id.clone() else {
+        let Some(sender) = &message.sender_id else {
             return;
         };
-        let Some(audience) = self.audience(chat).await else {
-            return;
-        };
-        let mut absent = self.live.roster.absent(chat, &audience);
-        absent.retain(|user| *user != sender);
+        absent.retain(|user| user != sender);
         self.notify_of_message(message, absent).await;
     }
 

@@ -15,8 +15,8 @@ use futures_util::future::BoxFuture;
 
 use super::config::ChatConfig;
 use super::domain::{
-    Chat, ChatId, ClientMsgId, Limit, MemberRole, Message, MessageId, Person, Rev, SearchText, Seq,
-    SessionId, Timestamp, User, UserId,
+    Chat, ChatId, ChatName, ClientMsgId, Limit, MemberRole, Message, MessageId, Person, Rev,
+    SearchText, Seq, SessionId, Timestamp, User, UserId,
 };
 pub use error::StoreError;
 pub(super) use values::{
@@ -196,6 +196,10 @@ pub(super) trait Write: Read {
         user: &'a UserId,
         role: MemberRole,
     ) -> Answer<'a, ()>;
+    /// Makes the owner a moderator.
+    fn demote_owner<'a>(&'a mut self, chat: &'a ChatId) -> Answer<'a, ()>;
+    /// Gives a chat another name.
+    fn rename<'a>(&'a mut self, chat: &'a ChatId, name: &'a ChatName) -> Answer<'a, ()>;
     /// The next `seq` and `rev` of a chat, for a new message.
     fn next_message<'a>(&'a mut self, chat: &'a ChatId, now: Timestamp) -> Answer<'a, (Seq, Rev)>;
     /// The next `rev` of a chat, for any other change.

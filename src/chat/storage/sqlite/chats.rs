@@ -7,7 +7,7 @@ use sqlx::SqliteConnection;
 use super::messages::with_reactions;
 use super::rows::{MessageRow, PersonRow, id_list, unreadable};
 use crate::chat::domain::{
-    Chat, ChatId, MemberRole, Message, Participant, Person, Rev, Seq, Timestamp, UserId,
+    Chat, ChatId, ChatName, MemberRole, Message, Participant, Person, Rev, Seq, Timestamp, UserId,
 };
 use crate::chat::storage::{ChatCursor, NewChat, Standing, StoreError, Viewer};
 
@@ -289,7 +289,7 @@ pub(super) async fn insert(
          VALUES (?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(new.id.as_str())
-    .bind(new.name.map(|name| name.as_str()))
+    .bind(new.name.map(ChatName::as_str))
     .bind(new.direct_key.is_none())
     .bind(new.direct_key)
     .bind(new.created_by.as_str())
@@ -356,6 +356,30 @@ pub(super) async fn set_role(
         .bind(role.as_str())
         .bind(chat.as_str())
         .bind(user.as_str())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn demote_owner(
+    connection: &mut SqliteConnection,
+    chat: &ChatId,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE participants SET role = 'moderator' WHERE chat_id = ? AND role = 'owner'")
+        .bind(chat.as_str())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn rename(
+    connection: &mut SqliteConnection,
+    chat: &ChatId,
+    name: &ChatName,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE chats SET name = ? WHERE id = ?")
+        .bind(name.as_str())
+        .bind(chat.as_str())
         .execute(connection)
         .await?;
     Ok(())

@@ -11,8 +11,8 @@ use super::super::{
 };
 use super::{chats, log, messages, notifications, people, sessions};
 use crate::chat::domain::{
-    Chat, ChatId, ClientMsgId, Limit, MemberRole, Message, MessageId, Person, Rev, SearchText, Seq,
-    SessionId, Timestamp, User, UserId,
+    Chat, ChatId, ChatName, ClientMsgId, Limit, MemberRole, Message, MessageId, Person, Rev,
+    SearchText, Seq, SessionId, Timestamp, User, UserId,
 };
 
 /// A connection of the pool, or the one that writes.
@@ -278,6 +278,14 @@ where
         role: MemberRole,
     ) -> Answer<'a, ()> {
         Box::pin(chats::set_role(&mut self.0, chat, user, role))
+    }
+
+    fn demote_owner<'a>(&'a mut self, chat: &'a ChatId) -> Answer<'a, ()> {
+        Box::pin(chats::demote_owner(&mut self.0, chat))
+    }
+
+    fn rename<'a>(&'a mut self, chat: &'a ChatId, name: &'a ChatName) -> Answer<'a, ()> {
+        Box::pin(chats::rename(&mut self.0, chat, name))
     }
 
     fn next_message<'a>(&'a mut self, chat: &'a ChatId, now: Timestamp) -> Answer<'a, (Seq, Rev)> {

@@ -3,7 +3,7 @@
 use sqlx::SqliteConnection;
 
 use super::rows::id_list;
-use crate::chat::domain::UserId;
+use crate::chat::domain::{MessageId, UserId};
 use crate::chat::storage::{NewNotification, StoreError};
 
 pub(super) async fn insert(
@@ -20,7 +20,7 @@ pub(super) async fn insert(
     .bind(new.chat.as_str())
     .bind(new.user.map(UserId::as_str))
     .bind(new.by.map(UserId::as_str))
-    .bind(new.message.map(|id| id.as_str()))
+    .bind(new.message.map(MessageId::as_str))
     .bind(new.now.0)
     .bind(id_list(new.people.iter().map(UserId::as_str)))
     .execute(connection)

@@ -1,0 +1,16 @@
+//! The application from the outside, without a network: the router is called
+//! directly, and sockets poll the server in the same process.
+
+mod auth;
+mod chats;
+mod client;
+mod events;
+mod expiry;
+mod hostile;
+mod members;
+mod messages;
+mod rights;
+mod world;
+
+use client::Client;
+use world::{Someone, World};
