@@ -246,7 +246,7 @@ impl Driver {
     fn start(&mut self, occasion: Occasion, cx: &mut Context<'_>) {
         match occasion {
             Occasion::Asked(namespace, request) => {
-                self.run(Task::middlewares(namespace, request), cx)
+                self.run(Task::middlewares(namespace, request), cx);
             }
             Occasion::Connected(socket) => {
                 for handler in &socket.namespace().clone().0.handlers.on_connect {

@@ -5,3 +5,4 @@ mod allocations;
 mod harness;
 mod lifecycle;
 mod messages;
+mod seeds;
