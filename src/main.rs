@@ -34,8 +34,21 @@ fn complain(error: &anyhow::Error) -> ExitCode {
         }
         return ExitCode::from(2);
     }
-    eprintln!("error: {error:#}");
+    eprintln!("error: {}", sentence(error));
     ExitCode::FAILURE
+}
+
+/// The error and its causes. Some libraries repeat the cause in their own
+/// text; what was said is not said again.
+fn sentence(error: &anyhow::Error) -> String {
+    let mut said = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if !said.contains(&cause) {
+            let between = if said.is_empty() { "" } else { ": " };
+            said = format!("{said}{between}{cause}");
+        }
+    }
+    said
 }
 
 fn serve(options: &ServeOptions) -> anyhow::Result<()> {
