@@ -2,12 +2,14 @@
 
 mod app;
 mod live;
+mod person;
 mod process;
 mod raw;
 mod rest;
 
-pub use app::{PASSWORD, Person, TestApp};
+pub use app::TestApp;
 pub use live::Live;
+pub use person::{PASSWORD, Person};
 pub use process::Program;
 pub use raw::raw;
 pub use rest::{Answer, request};
