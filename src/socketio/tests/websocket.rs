@@ -53,7 +53,7 @@ async fn next(stream: &mut Stream) -> String {
 async fn a_burst_beyond_the_bound_on_handlers_is_answered_to_its_end() {
     let io = Io::builder().namespace("/", |ns| {
         ns.on("m", async |socket: Socket, event: Event| {
-            _ = socket.emit_raw("n", event.raw())
+            _ = socket.emit_raw("n", event.raw());
         })
     });
     let mut stream = join(listen(io.build()).await).await;
