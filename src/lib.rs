@@ -1,4 +1,10 @@
 //! Parlance: a real-time chat backend that any stock `socket.io-client` connects to.
+
+pub mod accounts;
+pub mod app;
 pub mod chat;
+pub mod config;
 pub mod http;
+pub mod shutdown;
 pub mod socketio;
+pub mod telemetry;

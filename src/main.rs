@@ -1,2 +1,80 @@
-//! The `parlance` command.
-fn main() {}
+//! The `parlance` command. Exit status: 0 after a wanted end, 2 when the
+//! command line or a setting is wrong, 1 when something else failed.
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Parser as _;
+use parlance::config::{Cli, Command, CreateUser, Problems, ServeOptions, UserCommand};
+use parlance::{accounts, app, shutdown, telemetry};
+use tokio::runtime::Runtime;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        None => serve(&cli.serve),
+        Some(Command::Serve(options)) => serve(&options),
+        Some(Command::User(UserCommand::Create(options))) => create_user(&options),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => complain(&error),
+    }
+}
+
+fn complain(error: &anyhow::Error) -> ExitCode {
+    if let Some(problems) = error.downcast_ref::<Problems>() {
+        for problem in problems.iter() {
+            eprintln!("error: {problem}");
+        }
+        return ExitCode::from(2);
+    }
+    eprintln!("error: {error:#}");
+    ExitCode::FAILURE
+}
+
+fn serve(options: &ServeOptions) -> anyhow::Result<()> {
+    let settings = options.validate()?;
+    if options.operation.check_config {
+        return say(&settings.to_string());
+    }
+    telemetry::start(&settings.log);
+    runtime()?.block_on(async {
+        let running = app::start(settings).await?;
+        let address = running.address();
+        tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "accepting connections");
+        say(&format!("listening on http://{address}\n"))?;
+        let signal = shutdown::requested().await?;
+        tracing::info!(signal, "ending");
+        running.stop().await;
+        Ok(())
+    })
+}
+
+fn create_user(options: &CreateUser) -> anyhow::Result<()> {
+    let account = accounts::Account::read(options, || first_line(io::stdin().lock()))?;
+    let user = runtime()?.block_on(account.create())?;
+    say(&format!("created {} {}\n", user.role.as_str(), user.id))
+}
+
+fn first_line(mut input: impl io::BufRead) -> io::Result<String> {
+    let mut line = String::new();
+    input.read_line(&mut line)?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+fn runtime() -> anyhow::Result<Runtime> {
+    Runtime::new().context("cannot start the runtime")
+}
+
+/// Standard output is for what scripts read: nothing else is written to it.
+fn say(text: &str) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .context("cannot write to standard output")
+}

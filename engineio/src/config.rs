@@ -244,10 +244,12 @@ impl Default for Refusal {
 }
 
 type AllowFuture = Pin<Box<dyn Future<Output = Result<(), Refusal>> + Send>>;
+type Decide = dyn Fn(&request::Parts, SocketAddr) -> AllowFuture + Send + Sync;
+type ChangeHeaders = dyn Fn(&mut HeaderMap, &request::Parts) + Send + Sync;
 
 /// An asynchronous decision on each handshake. It may be slow: only the request itself waits.
 #[derive(Clone)]
-pub struct AllowRequest(Arc<dyn Fn(&request::Parts, SocketAddr) -> AllowFuture + Send + Sync>);
+pub struct AllowRequest(Arc<Decide>);
 
 impl AllowRequest {
     /// Wraps a function of the request and the peer's address. The future may not borrow them.
@@ -266,7 +268,7 @@ impl AllowRequest {
 
 /// A hook that changes the headers of a reply.
 #[derive(Clone)]
-pub struct HeadersHook(Arc<dyn Fn(&mut HeaderMap, &request::Parts) + Send + Sync>);
+pub struct HeadersHook(Arc<ChangeHeaders>);
 
 impl HeadersHook {
     /// Wraps a function of the reply's headers and the request.

@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use engineio::{Application, Handshake, Server, SessionHandle};
@@ -143,7 +143,9 @@ impl Application for App {
     type Handler = Driver;
 
     fn open(&self, handshake: Handshake, session: SessionHandle) -> Driver {
-        Driver::new(Arc::clone(&self.0), handshake, session, Instant::now())
+        // The runtime's clock, as the engine uses it, so that tests can stop it.
+        let now = tokio::time::Instant::now().into_std();
+        Driver::new(Arc::clone(&self.0), handshake, session, now)
     }
 }
 

@@ -1,0 +1,23 @@
+//! What can be set: the command line and the environment, checked as a whole
+//! before anything opens.
+//!
+//! [`options`] is what clap reads, as text; [`Settings`] is what the program
+//! runs on. Between them stands [`ServeOptions::validate`], which reports every
+//! problem at once. The libraries below know nothing of this module.
+
+mod database;
+mod host_tokens;
+mod listen;
+mod options;
+mod problem;
+mod secret;
+mod settings;
+
+pub use database::Database;
+pub use host_tokens::bytes;
+pub use listen::{Host, Listen};
+pub use options::{Cli, Command, CreateUser, ServeOptions, StorageOptions, UserCommand};
+pub use problem::{Problem, Problems};
+pub(crate) use secret::generate;
+pub use secret::{JwtSecret, SECRET_BYTES, SecretError};
+pub use settings::{Origins, Settings, StorageSettings};

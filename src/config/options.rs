@@ -1,0 +1,240 @@
+//! The command line: every option with its variable of the environment.
+//!
+//! Values stay text here, so that one wrong value does not hide the next.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use secrecy::SecretString;
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "parlance",
+    version,
+    about = "A chat server for web and mobile apps: REST and Socket.IO on one port.",
+    long_about = "A chat server for web and mobile apps: REST and Socket.IO on one port.\n\n\
+                  Without options it listens on http://localhost:3000 and keeps everything in \
+                  ./data; open that address in a browser to try it.",
+    args_conflicts_with_subcommands = true,
+    max_term_width = 100
+)]
+pub struct Cli {
+    /// What to do; serving is what happens without one.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The options of `serve`, which need not be named.
+    #[command(flatten)]
+    pub serve: ServeOptions,
+}
+
+/// What the program can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the server (this is what happens without a command)
+    Serve(Box<ServeOptions>),
+    /// Manage the accounts in the database
+    #[command(subcommand)]
+    User(UserCommand),
+}
+
+/// What can be done with accounts.
+#[derive(Debug, Subcommand)]
+pub enum UserCommand {
+    /// Make an account; the only way to make an admin
+    Create(Box<CreateUser>),
+}
+
+/// The options of `parlance serve`.
+#[derive(Debug, Clone, Args)]
+pub struct ServeOptions {
+    /// Network.
+    #[command(flatten, next_help_heading = "Network")]
+    pub network: NetworkOptions,
+    /// Storage.
+    #[command(flatten)]
+    pub storage: StorageOptions,
+    /// Sign-in.
+    #[command(flatten, next_help_heading = "Sign-in")]
+    pub sign_in: SignInOptions,
+    /// Tokens of a host application.
+    #[command(flatten, next_help_heading = "Tokens issued by your own application")]
+    pub host_jwt: HostJwtOptions,
+    /// Operation.
+    #[command(flatten, next_help_heading = "Operation")]
+    pub operation: OperationOptions,
+}
+
+/// Where the server listens, and who may call it.
+#[derive(Debug, Clone, Args)]
+pub struct NetworkOptions {
+    /// Address and port; `localhost` means both 127.0.0.1 and ::1, port 0 picks a free one.
+    /// The variable PORT alone changes only the port
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        env = "PARLANCE_LISTEN",
+        hide_env_values = true
+    )]
+    pub listen: Option<String>,
+    /// The port alone, as hosting platforms set it.
+    #[arg(long = "port-from-environment", env = "PORT", hide = true)]
+    pub port: Option<String>,
+    /// Origins of other sites whose pages may call the API and connect, comma-separated;
+    /// `*` for any. Default: this server's own pages only
+    #[arg(
+        long,
+        value_name = "ORIGINS",
+        env = "PARLANCE_CORS_ORIGINS",
+        hide_env_values = true
+    )]
+    pub cors_origins: Option<String>,
+}
+
+/// Where data is kept; shared by every command.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Storage")]
+pub struct StorageOptions {
+    /// Folder of the database file and of generated secrets; made when missing
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "PARLANCE_DATA_DIR",
+        default_value = "./data",
+        hide_env_values = true
+    )]
+    pub data_dir: PathBuf,
+    /// Where the database is: `sqlite:PATH`. Default: parlance.db in the data folder
+    #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<SecretString>,
+    /// `full`: an acknowledged message survives a power cut; `relaxed`: the last moments may be lost
+    #[arg(
+        long,
+        value_name = "full|relaxed",
+        env = "PARLANCE_DURABILITY",
+        default_value = "full",
+        hide_env_values = true
+    )]
+    pub durability: String,
+}
+
+/// Tokens of our own.
+#[derive(Debug, Clone, Args)]
+pub struct SignInOptions {
+    /// Signs our own tokens, at least 32 bytes. Default: generated once and kept in the data folder
+    #[arg(
+        long,
+        value_name = "SECRET",
+        env = "JWT_SECRET",
+        hide_env_values = true
+    )]
+    pub jwt_secret: Option<SecretString>,
+    /// Whether people may make accounts for themselves
+    #[arg(
+        long,
+        value_name = "open|closed",
+        env = "PARLANCE_REGISTRATION",
+        default_value = "open",
+        hide_env_values = true
+    )]
+    pub registration: String,
+}
+
+/// Tokens that a host application issues; at most one kind of key.
+#[derive(Debug, Clone, Args)]
+pub struct HostJwtOptions {
+    /// Shared secret, at least 32 bytes (HS256)
+    #[arg(
+        long,
+        value_name = "SECRET",
+        env = "PARLANCE_HOST_JWT_SECRET",
+        hide_env_values = true
+    )]
+    pub host_jwt_secret: Option<SecretString>,
+    /// Public key as a PEM file
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "PARLANCE_HOST_JWT_PEM",
+        hide_env_values = true
+    )]
+    pub host_jwt_pem: Option<PathBuf>,
+    /// Public keys as a JWKS file
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "PARLANCE_HOST_JWT_JWKS",
+        hide_env_values = true
+    )]
+    pub host_jwt_jwks: Option<PathBuf>,
+    /// The one algorithm that is accepted
+    #[arg(
+        long,
+        value_name = "HS256|RS256|ES256|EdDSA",
+        env = "PARLANCE_HOST_JWT_ALG",
+        hide_env_values = true
+    )]
+    pub host_jwt_alg: Option<String>,
+    /// The `iss` that tokens must carry
+    #[arg(
+        long,
+        value_name = "ISS",
+        env = "PARLANCE_HOST_JWT_ISSUER",
+        hide_env_values = true
+    )]
+    pub host_jwt_issuer: Option<String>,
+    /// The `aud` that tokens must carry
+    #[arg(
+        long,
+        value_name = "AUD",
+        env = "PARLANCE_HOST_JWT_AUDIENCE",
+        hide_env_values = true
+    )]
+    pub host_jwt_audience: Option<String>,
+}
+
+/// How the server runs.
+#[derive(Debug, Clone, Args)]
+pub struct OperationOptions {
+    /// `off` drops every rate limit and every limit per address: for load tests only
+    #[arg(
+        long,
+        value_name = "default|off",
+        env = "PARLANCE_RATE_LIMITS",
+        default_value = "default",
+        hide_env_values = true
+    )]
+    pub rate_limits: String,
+    /// What goes to the log on standard error: a level, or `target=level` pairs with commas
+    #[arg(
+        long,
+        value_name = "FILTER",
+        env = "PARLANCE_LOG",
+        default_value = "info",
+        hide_env_values = true
+    )]
+    pub log: String,
+    /// Check every setting, print what would be used (secrets masked), and end
+    #[arg(long)]
+    pub check_config: bool,
+}
+
+/// The options of `parlance user create`.
+#[derive(Debug, Clone, Args)]
+pub struct CreateUser {
+    /// The address to log in with
+    #[arg(long)]
+    pub email: String,
+    /// The name that others see
+    #[arg(long)]
+    pub name: String,
+    /// What the person may do
+    #[arg(long, value_name = "student|tutor|admin", default_value = "student")]
+    pub role: String,
+    /// The password. Better left out: then the first line of standard input is read
+    #[arg(long)]
+    pub password: Option<SecretString>,
+    /// Storage.
+    #[command(flatten)]
+    pub storage: StorageOptions,
+}

@@ -1,0 +1,380 @@
+//! What the program runs on, after every check.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use http::Uri;
+use secrecy::ExposeSecret as _;
+use tracing_subscriber::EnvFilter;
+
+use super::database::Database;
+use super::host_tokens::{algorithm_name, host_tokens, long_enough};
+use super::listen::{Listen, parse_port};
+use super::options::{NetworkOptions, ServeOptions, StorageOptions};
+use super::problem::Problems;
+use super::secret::{JwtSecret, make_folder};
+use crate::chat::{Durability, HostTokens, RateLimits, Registration};
+
+const LISTEN: &str = "--listen (PARLANCE_LISTEN)";
+const PORT: &str = "PORT";
+const CORS: &str = "--cors-origins (PARLANCE_CORS_ORIGINS)";
+const DATA_DIR: &str = "--data-dir (PARLANCE_DATA_DIR)";
+const DATABASE: &str = "--database-url (DATABASE_URL)";
+const DURABILITY: &str = "--durability (PARLANCE_DURABILITY)";
+const JWT_SECRET: &str = "--jwt-secret (JWT_SECRET)";
+const REGISTRATION: &str = "--registration (PARLANCE_REGISTRATION)";
+const RATE_LIMITS: &str = "--rate-limits (PARLANCE_RATE_LIMITS)";
+const LOG: &str = "--log (PARLANCE_LOG)";
+
+/// The settings of `serve`.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where to listen.
+    pub listen: Listen,
+    /// Whose pages may call.
+    pub origins: Origins,
+    /// Where data is kept.
+    pub storage: StorageSettings,
+    /// What signs our own tokens.
+    pub jwt_secret: JwtSecret,
+    /// Whether people may make accounts for themselves.
+    pub registration: Registration,
+    /// Tokens of a host application.
+    pub host_tokens: Option<HostTokens>,
+    /// Whether rates are limited.
+    pub rate_limits: RateLimits,
+    /// What goes to the log, as [`EnvFilter`] reads it.
+    pub log: String,
+}
+
+/// The settings that every command shares.
+#[derive(Debug, Clone)]
+pub struct StorageSettings {
+    /// The folder of everything that is kept.
+    pub data_dir: PathBuf,
+    /// The database.
+    pub database: Database,
+    /// What an acknowledgement promises.
+    pub durability: Durability,
+}
+
+/// Whose pages may call the API and connect, beside the server's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origins {
+    /// Nobody else's.
+    Own,
+    /// Those of these origins, as a browser writes them.
+    Listed(Vec<String>),
+    /// Everybody's.
+    Any,
+}
+
+impl ServeOptions {
+    /// Checks everything and reads what must be read.
+    ///
+    /// # Errors
+    /// Every problem there is, not the first alone.
+    pub fn validate(&self) -> Result<Settings, Problems> {
+        let mut problems = Problems::default();
+        let settings = self.read(&mut problems);
+        settings.filter(|_| problems.is_empty()).ok_or(problems)
+    }
+
+    fn read(&self, problems: &mut Problems) -> Option<Settings> {
+        let listen = listen(&self.network, problems);
+        let origins = problems.take(CORS, origins(self.network.cors_origins.as_deref()));
+        let storage = self.storage.read(problems);
+        let jwt_secret = self.jwt_secret(problems);
+        let registration = choose(
+            REGISTRATION,
+            &self.sign_in.registration,
+            [
+                ("open", Registration::Open),
+                ("closed", Registration::Closed),
+            ],
+            problems,
+        );
+        let host_tokens = host_tokens(&self.host_jwt, problems);
+        let rate_limits = choose(
+            RATE_LIMITS,
+            &self.operation.rate_limits,
+            [("default", RateLimits::Default), ("off", RateLimits::Off)],
+            problems,
+        );
+        let log = problems.take(LOG, log_filter(&self.operation.log));
+        Some(Settings {
+            listen: listen?,
+            origins: origins?,
+            storage: storage?,
+            jwt_secret: jwt_secret?,
+            registration: registration?,
+            host_tokens,
+            rate_limits: rate_limits?,
+            log: log?,
+        })
+    }
+
+    fn jwt_secret(&self, problems: &mut Problems) -> Option<JwtSecret> {
+        match &self.sign_in.jwt_secret {
+            Some(given) => problems
+                .take(JWT_SECRET, long_enough(given))
+                .map(JwtSecret::Given),
+            None => Some(JwtSecret::kept_in(&self.storage.data_dir)),
+        }
+    }
+}
+
+impl StorageOptions {
+    /// Checks these options; what is wrong goes to `problems`.
+    pub(crate) fn read(&self, problems: &mut Problems) -> Option<StorageSettings> {
+        if self.data_dir.as_os_str().is_empty() {
+            problems.add(DATA_DIR, "is empty");
+        } else if self.data_dir.exists() && !self.data_dir.is_dir() {
+            problems.add(
+                DATA_DIR,
+                format!("{} is not a folder", self.data_dir.display()),
+            );
+        }
+        let database = match &self.database_url {
+            Some(url) => problems.take(DATABASE, Database::parse(url.expose_secret())),
+            None => Some(Database::in_folder(&self.data_dir)),
+        };
+        let durability = choose(
+            DURABILITY,
+            &self.durability,
+            [("full", Durability::Full), ("relaxed", Durability::Relaxed)],
+            problems,
+        );
+        Some(StorageSettings {
+            data_dir: self.data_dir.clone(),
+            database: database?,
+            durability: durability?,
+        })
+    }
+}
+
+impl StorageSettings {
+    /// Makes the data folder on the first start.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn make_data_dir(&self) -> io::Result<()> {
+        make_folder(&self.data_dir)
+    }
+}
+
+/// `PORT` is what hosting platforms set; an address that was asked for by name
+/// is more than that.
+fn listen(options: &NetworkOptions, problems: &mut Problems) -> Option<Listen> {
+    if let Some(text) = &options.listen {
+        return problems.take(LISTEN, Listen::parse(text));
+    }
+    match options.port.as_deref().map(parse_port) {
+        Some(port) => problems
+            .take(PORT, port)
+            .map(|port| Listen::localhost(Some(port))),
+        None => Some(Listen::localhost(None)),
+    }
+}
+
+fn origins(text: Option<&str>) -> Result<Origins, String> {
+    let Some(text) = text else {
+        return Ok(Origins::Own);
+    };
+    if text.trim() == "*" {
+        return Ok(Origins::Any);
+    }
+    let listed: Result<Vec<_>, _> = text.split(',').map(|part| origin(part.trim())).collect();
+    listed.map(Origins::Listed)
+}
+
+/// An origin as a browser sends it: scheme and host, with the port when it is
+/// not the scheme's own, and nothing after.
+fn origin(text: &str) -> Result<String, String> {
+    let wrong = || format!("`{text}` is not an origin such as https://example.com");
+    let uri: Uri = text.parse().map_err(|_| wrong())?;
+    match (uri.scheme_str(), uri.authority()) {
+        (Some(scheme), Some(authority)) if text == format!("{scheme}://{authority}") => {
+            Ok(text.to_ascii_lowercase())
+        }
+        _ => Err(wrong()),
+    }
+}
+
+fn log_filter(text: &str) -> Result<String, String> {
+    match EnvFilter::builder().parse(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(format!("`{text}` is not a log filter: {error}")),
+    }
+}
+
+fn choose<T: Copy>(
+    setting: &'static str,
+    text: &str,
+    choices: [(&str, T); 2],
+    problems: &mut Problems,
+) -> Option<T> {
+    let found = choices.iter().find(|(name, _)| *name == text);
+    if found.is_none() {
+        let [(one, _), (other, _)] = choices;
+        problems.add(setting, format!("`{text}` is neither {one} nor {other}"));
+    }
+    found.map(|(_, value)| *value)
+}
+
+impl fmt::Display for Settings {
+    /// One setting a line, by the name of its option, for `--check-config`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut line = |name: &str, value: &dyn fmt::Display| writeln!(f, "{name:<18} {value}");
+        line("listen", &self.listen)?;
+        line("cors-origins", &self.origins)?;
+        line("data-dir", &self.storage.data_dir.display())?;
+        line("database-url", &self.storage.database)?;
+        line(
+            "durability",
+            &format!("{:?}", self.storage.durability).to_lowercase(),
+        )?;
+        line("jwt-secret", &self.jwt_secret)?;
+        line(
+            "registration",
+            &format!("{:?}", self.registration).to_lowercase(),
+        )?;
+        if let Some(host) = &self.host_tokens {
+            line("host-jwt-alg", &algorithm_name(host.algorithm))?;
+            line("host-jwt-issuer", &host.issuer)?;
+            line("host-jwt-audience", &host.audience)?;
+        }
+        line(
+            "rate-limits",
+            &format!("{:?}", self.rate_limits).to_lowercase(),
+        )?;
+        line("log", &self.log)
+    }
+}
+
+impl fmt::Display for Origins {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Own => f.write_str("(own pages only)"),
+            Self::Any => f.write_str("*"),
+            Self::Listed(origins) => f.write_str(&origins.join(",")),
+        }
+    }
+}
+
+impl fmt::Display for JwtSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Given(_) => f.write_str("********"),
+            Self::Kept(path) => write!(f, "(generated, kept in {})", path.display()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::super::options::Cli;
+    use super::*;
+    use crate::chat::HostAlgorithm;
+
+    fn validate(arguments: &[&str]) -> Result<Settings, Problems> {
+        let arguments = ["parlance"].iter().chain(arguments);
+        Cli::try_parse_from(arguments)
+            .expect("known options")
+            .serve
+            .validate()
+    }
+
+    #[test]
+    fn every_problem_is_reported_at_once_and_no_secret_is_repeated() {
+        let problems = validate(&[
+            "--listen=nowhere",
+            "--cors-origins=https://a.example,ftp",
+            "--data-dir=Cargo.toml",
+            "--database-url=postgres://u:hunter2@h/db",
+            "--durability=some",
+            "--jwt-secret=hunter2",
+            "--registration=maybe",
+            "--host-jwt-secret=hunter2",
+            "--rate-limits=none",
+            "--log=a=b=c",
+        ])
+        .expect_err("all of it is wrong");
+        let text = problems.to_string();
+        let settings: Vec<_> = problems.iter().map(|problem| problem.setting).collect();
+        assert_eq!(
+            settings,
+            [
+                LISTEN,
+                CORS,
+                DATA_DIR,
+                DATABASE,
+                DURABILITY,
+                JWT_SECRET,
+                REGISTRATION,
+                "--host-jwt-secret (PARLANCE_HOST_JWT_SECRET)",
+                "--host-jwt-issuer (PARLANCE_HOST_JWT_ISSUER)",
+                "--host-jwt-audience (PARLANCE_HOST_JWT_AUDIENCE)",
+                RATE_LIMITS,
+                LOG,
+            ]
+        );
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+
+    #[test]
+    fn secrets_are_masked_in_what_is_printed() {
+        let secret = "--jwt-secret=0123456789abcdef0123456789abcdef";
+        let text = validate(&[secret]).expect("good").to_string();
+        assert!(text.contains("jwt-secret         ********\n"), "{text}");
+        assert!(!text.contains("0123"), "{text}");
+    }
+
+    #[test]
+    fn a_port_from_the_environment_changes_the_port_alone() {
+        let settings = validate(&["--port-from-environment=81"]).expect("good");
+        assert_eq!(settings.listen.to_string(), "localhost:81");
+        let settings = validate(&["--port-from-environment=81", "--listen=[::1]:82"]);
+        assert_eq!(settings.expect("good").listen.to_string(), "[::1]:82");
+    }
+
+    #[test]
+    fn origins_are_what_a_browser_sends() {
+        let settings = validate(&["--cors-origins=https://A.example, http://localhost:5173"]);
+        let listed = ["https://a.example", "http://localhost:5173"].map(str::to_owned);
+        assert_eq!(
+            settings.expect("good").origins,
+            Origins::Listed(listed.into())
+        );
+        for wrong in [
+            "https://a.example/",
+            "a.example",
+            "https://",
+            "*,https://a.example",
+            "",
+        ] {
+            validate(&[&format!("--cors-origins={wrong}")]).expect_err(wrong);
+        }
+    }
+
+    #[test]
+    fn a_public_key_goes_with_no_shared_algorithm() {
+        let shared = ["--host-jwt-issuer=i", "--host-jwt-audience=a"];
+        let with = |more: &[&str]| validate(&[&shared[..], more].concat());
+        with(&["--host-jwt-pem=Cargo.toml", "--host-jwt-alg=HS256"]).expect_err("PEM as a secret");
+        with(&["--host-jwt-pem=Cargo.toml"]).expect_err("no algorithm");
+        with(&["--host-jwt-pem=Cargo.toml", "--host-jwt-alg=ES256"]).expect("PEM");
+        with(&[]).expect_err("no key");
+        let secret = "--host-jwt-secret=0123456789abcdef0123456789abcdef";
+        with(&[secret, "--host-jwt-alg=RS256"]).expect_err("a secret for RSA");
+        with(&[secret, "--host-jwt-jwks=x"]).expect_err("two keys");
+        let tokens = with(&[secret])
+            .expect("a secret")
+            .host_tokens
+            .expect("configured");
+        assert_eq!(tokens.algorithm, HostAlgorithm::Hs256);
+    }
+}

@@ -1,0 +1,217 @@
+//! The port: accepting connections and serving HTTP/1.1 on them.
+//!
+//! What hyper leaves open is closed here: time limits, `TCP_NODELAY`, an accept
+//! loop that outlives a full table of descriptors, and a stop that waits, but
+//! not for ever. What a request may look like is [`super::guard`]'s business.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{sleep, timeout};
+
+use super::guard;
+use super::listener::bind_all;
+
+/// The first request must be there, headers and all, within this time.
+const FIRST_REQUEST_LIMIT: Duration = Duration::from_secs(10);
+
+/// hyper counts waiting for a next request and reading its headers together.
+const NEXT_REQUEST_LIMIT: Duration = Duration::from_secs(60);
+
+/// hyper reads and keeps at most this much of a request's head; it is larger
+/// than the guard's limits, so that the guard can say which one was passed.
+const MAX_HEAD_BYTES: usize = 96 * 1024;
+
+/// The pause after a failed accept: long enough for descriptors to come free.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What answers the requests that pass the guard.
+pub trait Site: Send + Sync + 'static {
+    /// Answers one request; what goes wrong is an answer too.
+    fn respond(
+        &self,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+    ) -> impl Future<Output = Response<Full<Bytes>>> + Send;
+}
+
+/// Open ports that nobody accepts on yet.
+#[derive(Debug)]
+pub struct Server {
+    listeners: Vec<TcpListener>,
+    address: SocketAddr,
+}
+
+impl Server {
+    /// Opens every address; see [`crate::config::Listen::addresses`].
+    ///
+    /// # Errors
+    /// What the system says about the address that cannot be had.
+    pub fn bind(addresses: &[SocketAddr]) -> io::Result<Self> {
+        let listeners = bind_all(addresses)?;
+        let first = listeners.first();
+        let first = first.ok_or_else(|| io::Error::other("there is no address to listen on"))?;
+        let address = first.local_addr()?;
+        Ok(Self { listeners, address })
+    }
+
+    /// The first address, with its real port.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Starts to accept, one task for each address and one for each connection.
+    pub fn serve<S: Site>(self, site: &Arc<S>) -> Serving {
+        let (stop, stopping) = watch::channel(false);
+        let (alive, ended) = mpsc::channel(1);
+        for listener in self.listeners {
+            let door = Door {
+                site: Arc::clone(site),
+                stopping: stopping.clone(),
+                alive: alive.clone(),
+            };
+            tokio::spawn(door.accept(listener));
+        }
+        Serving { stop, ended }
+    }
+}
+
+/// A server that accepts; dropping it stops accepting but waits for nothing.
+#[derive(Debug)]
+pub struct Serving {
+    stop: watch::Sender<bool>,
+    ended: mpsc::Receiver<Infallible>,
+}
+
+impl Serving {
+    /// Closes the ports; connections end after the answer they are at.
+    pub fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+
+    /// Waits until every connection has ended, at most `limit`; says whether
+    /// all of them had.
+    pub async fn finish(mut self, limit: Duration) -> bool {
+        self.stop();
+        timeout(limit, self.ended.recv()).await.is_ok()
+    }
+}
+
+/// What the tasks of one port share.
+struct Door<S> {
+    site: Arc<S>,
+    stopping: watch::Receiver<bool>,
+    /// Held by everything that is still at work, and never sent on.
+    alive: mpsc::Sender<Infallible>,
+}
+
+impl<S> Clone for Door<S> {
+    fn clone(&self) -> Self {
+        Self {
+            site: Arc::clone(&self.site),
+            stopping: self.stopping.clone(),
+            alive: self.alive.clone(),
+        }
+    }
+}
+
+impl<S: Site> Door<S> {
+    async fn accept(mut self, listener: TcpListener) {
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                _ = self.stopping.wait_for(|stop| *stop) => return,
+            };
+            match accepted {
+                Ok((stream, peer)) => {
+                    tokio::spawn(self.clone().connection(stream, canonical(peer)));
+                }
+                Err(error) if is_the_peers(&error) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// Serves one connection until it ends or is taken over by a WebSocket.
+    async fn connection(mut self, stream: TcpStream, peer: SocketAddr) {
+        if stream.set_nodelay(true).is_err() {
+            return;
+        }
+        let begun = AtomicBool::new(false);
+        let service = service_fn(|request| {
+            begun.store(true, Ordering::Relaxed);
+            let site = Arc::clone(&self.site);
+            async move { Ok::<_, Infallible>(answer(site.as_ref(), request, peer).await) }
+        });
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new())
+            .header_read_timeout(NEXT_REQUEST_LIMIT)
+            .max_buf_size(MAX_HEAD_BYTES);
+        let connection = http.serve_connection(TokioIo::new(stream), service);
+        let mut connection = pin!(connection.with_upgrades());
+        let mut silent = pin!(sleep(FIRST_REQUEST_LIMIT));
+        let mut watching = (true, true);
+        loop {
+            tokio::select! {
+                ended = connection.as_mut() => {
+                    if let Err(error) = ended {
+                        tracing::debug!(%error, "a connection broke");
+                    }
+                    return;
+                }
+                () = silent.as_mut(), if watching.0 => {
+                    watching.0 = false;
+                    if !begun.load(Ordering::Relaxed) {
+                        return;
+                    }
+                }
+                _ = self.stopping.wait_for(|stop| *stop), if watching.1 => {
+                    watching.1 = false;
+                    connection.as_mut().graceful_shutdown();
+                }
+            }
+        }
+    }
+}
+
+async fn answer<S: Site>(
+    site: &S,
+    request: Request<Incoming>,
+    peer: SocketAddr,
+) -> Response<Full<Bytes>> {
+    match guard::check(&request) {
+        Ok(()) => site.respond(request, peer).await,
+        Err(refused) => refused.into(),
+    }
+}
+
+/// An IPv4 peer of a dual-stack port is that IPv4 address.
+fn canonical(peer: SocketAddr) -> SocketAddr {
+    SocketAddr::new(peer.ip().to_canonical(), peer.port())
+}
+
+/// Whether the peer had gone before it was accepted.
+fn is_the_peers(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
+    )
+}

@@ -1,0 +1,103 @@
+// What a person does on the page, and sees there.
+import assert from "node:assert/strict";
+import { PASSWORD } from "./app.js";
+
+export class Person {
+  constructor(page) {
+    this.page = page;
+  }
+
+  async register(name) {
+    await this.page.getByRole("button", { name: "Create an account" }).click();
+    await this.page.getByLabel("Your name").fill(name);
+    await this.enter(`${name.toLowerCase().replaceAll(" ", ".")}@example.com`, "Create account");
+  }
+
+  async login(email) {
+    await this.enter(email, "Log in");
+  }
+
+  async enter(email, button) {
+    await this.page.getByLabel("E-mail").fill(email);
+    await this.page.getByLabel("Password").fill(PASSWORD);
+    await this.page.getByRole("button", { name: button, exact: true }).click();
+    await this.page.getByRole("heading", { name: "Chats" }).waitFor();
+  }
+
+  /** Finds people by name in the dialog that is open. */
+  async pick(...names) {
+    for (const name of names) {
+      await this.page.getByLabel("Search people by name").fill(name);
+      await this.page.locator("#found").getByRole("button", { name }).click();
+    }
+  }
+
+  async startChat(name) {
+    await this.page.getByRole("button", { name: "New chat" }).click();
+    await this.pick(name);
+    await this.page.getByRole("button", { name: "Start chat" }).click();
+    await this.isIn(name);
+  }
+
+  async startGroup(title, ...names) {
+    await this.page.getByRole("button", { name: "New chat" }).click();
+    await this.pick(...names);
+    await this.page.getByLabel("Name of the group").fill(title);
+    await this.page.getByRole("button", { name: "Start group" }).click();
+    await this.isIn(title);
+  }
+
+  /** The row of a chat in the list. */
+  row(title) {
+    return this.page.locator("#chats button").filter({ has: this.page.getByText(title, { exact: true }) });
+  }
+
+  async open(title) {
+    await this.row(title).click();
+    await this.isIn(title);
+  }
+
+  async isIn(title) {
+    await this.page.getByRole("heading", { name: title, level: 2 }).waitFor();
+  }
+
+  get draft() {
+    return this.page.getByLabel("Message", { exact: true });
+  }
+
+  async say(text) {
+    await this.draft.fill(text);
+    await this.draft.press("Enter");
+  }
+
+  message(text) {
+    return this.page.locator("#messages li").filter({ hasText: text });
+  }
+
+  async sees(text) {
+    await this.message(text).waitFor();
+  }
+
+  /** The texts of the messages, as they stand on the page. */
+  texts() {
+    return this.page.locator("#messages .bubble").evaluateAll((bubbles) =>
+      bubbles.map((bubble) => [...bubble.childNodes].filter((node) => !node.matches?.(".sr, time")).map((node) => node.textContent).join("")));
+  }
+
+  async seesTyping(name) {
+    await this.page.locator("#typing").filter({ hasText: `${name} is typing` }).waitFor();
+  }
+
+  async seesNobodyTyping() {
+    await this.page.locator("#typing").filter({ hasNotText: "typing" }).waitFor();
+  }
+
+  async isTold(text) {
+    await this.page.locator(".toast").filter({ hasText: text }).first().waitFor();
+  }
+
+  /** Nothing went wrong on the page; `allowed` is for what a test brought about itself. */
+  isFine(allowed = /(?!)/) {
+    assert.deepEqual(this.page.problems.filter((problem) => !allowed.test(problem)), []);
+  }
+}

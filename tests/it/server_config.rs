@@ -1,0 +1,121 @@
+//! The command line and the environment.
+
+use std::process::Output;
+
+use crate::support::Program;
+
+fn run(options: &[&str], environment: &[(&str, &str)]) -> (Output, tempfile::TempDir) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = Program::run(&folder.path().join("data"), options, environment, "");
+    (output, folder)
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn wrong_settings_are_named_all_at_once_and_nothing_is_started() {
+    let environment = [
+        ("PORT", "80a"),
+        ("PARLANCE_RATE_LIMITS", "few"),
+        ("JWT_SECRET", "hunter2"),
+    ];
+    let (output, folder) = run(&["--durability", "some"], &environment);
+    assert_eq!(output.status.code(), Some(2));
+    let complaint = text(&output.stderr);
+    assert_eq!(complaint.lines().count(), 4, "{complaint}");
+    for setting in [
+        "PORT",
+        "--durability",
+        "--jwt-secret (JWT_SECRET)",
+        "--rate-limits",
+    ] {
+        assert!(
+            complaint.contains(&format!("error: {setting}")),
+            "{setting}: {complaint}"
+        );
+    }
+    assert!(!complaint.contains("hunter2"), "{complaint}");
+    assert!(output.stdout.is_empty());
+    assert!(!folder.path().join("data").exists());
+}
+
+#[test]
+fn postgresql_is_refused_clearly_for_now() {
+    let (output, _folder) = run(
+        &[],
+        &[("DATABASE_URL", "postgres://me:hunter2@localhost/chat")],
+    );
+    assert_eq!(output.status.code(), Some(2));
+    let complaint = text(&output.stderr);
+    assert!(
+        complaint.contains("PostgreSQL is not supported yet"),
+        "{complaint}"
+    );
+    assert!(!complaint.contains("hunter2"), "{complaint}");
+}
+
+#[test]
+fn an_unknown_option_is_named() {
+    let (output, _folder) = run(&["--lisen", "localhost:1"], &[]);
+    assert_eq!(output.status.code(), Some(2));
+    let complaint = text(&output.stderr);
+    assert!(
+        complaint.contains("'--lisen'") && complaint.contains("--listen"),
+        "{complaint}"
+    );
+}
+
+#[test]
+fn checking_prints_what_would_be_used_and_opens_nothing() {
+    let secret = "0123456789abcdef0123456789abcdef";
+    let options = ["serve", "--check-config", "--jwt-secret", secret];
+    let (output, folder) = run(&options, &[("PORT", "8080")]);
+    assert_eq!(output.status.code(), Some(0));
+    let settings = text(&output.stdout);
+    assert!(settings.contains("localhost:8080\n"), "{settings}");
+    assert!(
+        settings.contains("********") && !settings.contains(secret),
+        "{settings}"
+    );
+    assert!(!folder.path().join("data").exists());
+}
+
+#[test]
+fn help_names_every_option_and_shows_no_secret_of_the_environment() {
+    let (output, _folder) = run(&["--help"], &[("JWT_SECRET", "hunter2")]);
+    let help = text(&output.stdout);
+    for option in [
+        "--listen",
+        "--data-dir",
+        "--database-url",
+        "--jwt-secret",
+        "--rate-limits",
+        "--durability",
+        "--host-jwt-secret",
+        "--host-jwt-pem",
+        "--host-jwt-jwks",
+        "--host-jwt-alg",
+        "--host-jwt-issuer",
+        "--host-jwt-audience",
+        "--check-config",
+    ] {
+        assert!(help.contains(option), "{option}");
+    }
+    assert!(!help.contains("hunter2"));
+}
+
+#[test]
+fn a_taken_port_is_a_failure_that_names_it() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("bound").to_string();
+    let (output, folder) = run(&["--listen", &address], &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        text(&output.stderr).contains(&address),
+        "{}",
+        text(&output.stderr)
+    );
+    assert!(!folder.path().join("data").exists());
+}

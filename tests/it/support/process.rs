@@ -1,0 +1,85 @@
+//! The real program: its command line, its output, its signals.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+
+/// A running `parlance`; it is killed with the value.
+pub struct Program {
+    child: Child,
+    output: BufReader<ChildStdout>,
+    /// Where it listens, as its own line said.
+    pub address: SocketAddr,
+}
+
+impl Program {
+    /// Starts the server and waits for its line.
+    pub fn serve(data_dir: &Path, options: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut child = command(data_dir, options, environment)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program starts");
+        let mut output = BufReader::new(child.stdout.take().expect("piped"));
+        let mut line = String::new();
+        output.read_line(&mut line).expect("a line");
+        let address = line.strip_prefix("listening on http://").map(str::trim_end);
+        let address = address.and_then(|address| address.parse().ok());
+        Self {
+            child,
+            output,
+            address: address.unwrap_or_else(|| panic!("not the line that was promised: {line:?}")),
+        }
+    }
+
+    /// Runs a command to its end, with `input` on standard input.
+    pub fn run(
+        data_dir: &Path,
+        options: &[&str],
+        environment: &[(&str, &str)],
+        input: &str,
+    ) -> Output {
+        let mut child = command(data_dir, options, environment)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let mut pipe = child.stdin.take().expect("piped");
+        // It may end without reading.
+        let _ = pipe.write_all(input.as_bytes());
+        drop(pipe);
+        child.wait_with_output().expect("it ends")
+    }
+
+    /// Sends a signal and waits for the end; gives the exit status, and what
+    /// else was written to standard output.
+    pub fn end(mut self, signal: &str) -> (Option<i32>, String) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args([signal, &id]).status();
+        assert!(sent.expect("kill runs").success());
+        let status = self.child.wait().expect("it ends");
+        let mut rest = String::new();
+        self.output.read_to_string(&mut rest).expect("text");
+        (status.code(), rest)
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Nothing of the tests' own environment reaches the program.
+fn command(data_dir: &Path, options: &[&str], environment: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_parlance"));
+    command
+        .env_clear()
+        .env("PARLANCE_DATA_DIR", data_dir)
+        .envs(environment.iter().copied())
+        .args(options);
+    command
+}

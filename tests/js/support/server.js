@@ -1,0 +1,81 @@
+// Starts a server as a child process, learns its port from its first line, stops it by its PID.
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import path from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { within } from "./wait.js";
+
+const here = path.dirname(fileURLToPath(import.meta.url));
+const root = path.resolve(here, "../../..");
+const target = path.resolve(root, process.env.CARGO_TARGET_DIR ?? "target", "debug");
+
+/** `PARLANCE_REFERENCE=1` runs the scenarios against the official server, to prove that they are right. */
+export const REFERENCE = process.env.PARLANCE_REFERENCE === "1";
+
+/** A value on which Parlance differs from the official server on purpose (the "Settled" list). */
+export function settled({ official, parlance }) {
+  return REFERENCE ? official : parlance;
+}
+
+const running = new Set();
+process.on("exit", () => running.forEach((child) => child.kill("SIGKILL")));
+
+/** A child process that prints its port in a line which `pattern` matches. */
+export class Server {
+  #child;
+  #exited;
+  #log = "";
+
+  static async start(command, args, { env = {}, pattern }) {
+    const server = new Server();
+    const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+    server.#child = child;
+    running.add(child);
+    server.#exited = new Promise((resolve) => {
+      child.on("exit", (code, signal) => {
+        running.delete(child);
+        resolve({ code, signal });
+      });
+    });
+    child.stderr.on("data", (data) => (server.#log += data));
+    const announced = new Promise((resolve, reject) => {
+      child.on("error", reject);
+      createInterface({ input: child.stdout }).on("line", (line) => {
+        const match = pattern.exec(line);
+        if (match) resolve(Number(match[1]));
+        else server.#log += `${line}\n`;
+      });
+      server.#exited.then(({ code }) => reject(new Error(`${command} ended with ${code}:\n${server.#log}`)));
+    });
+    server.port = await within(20_000, `${command} accepts connections`, announced);
+    server.url = `http://127.0.0.1:${server.port}`;
+    return server;
+  }
+
+  /** Everything the process has written beside the line with its port. */
+  get log() {
+    return this.#log;
+  }
+
+  /** Sends `signal` and waits for the end: `{code, signal}`. */
+  async stop(signal = "SIGTERM") {
+    this.#child.kill(signal);
+    return within(15_000, "the server stops", this.#exited);
+  }
+}
+
+/** The path of a binary that `cargo build` makes. */
+export function binary(name) {
+  const file = path.join(target, name);
+  if (!existsSync(file)) throw new Error(`${file} is missing: build it first (tests/run js does)`);
+  return file;
+}
+
+/** Starts an example server (or its official twin) on a free port. */
+export function startExample(name) {
+  const options = { env: { PORT: "0" }, pattern: /^ready (\d+)$/ };
+  return REFERENCE
+    ? Server.start(process.execPath, [path.resolve(here, "../reference", `${name}.js`)], options)
+    : Server.start(binary(`examples/${name}`), [], options);
+}

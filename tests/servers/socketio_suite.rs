@@ -1,0 +1,38 @@
+//! The server that the official protocol suite runs against:
+//! `PORT=3000 cargo run --example socketio_suite`
+
+mod listen;
+
+use std::time::Duration;
+
+use engineio::{Config, Cors};
+use parlance::socketio::{Event, Io, NamespaceBuilder, Socket};
+
+#[tokio::main]
+async fn main() -> std::io::Result<()> {
+    let engine = Config {
+        ping_interval: Duration::from_millis(300),
+        ping_timeout: Duration::from_millis(200),
+        cors: Some(Cors::default()),
+        ..Config::default()
+    };
+    let io = Io::builder()
+        .engine(engine)
+        .connect_timeout(Duration::from_secs(1))
+        .namespace("/", echo)
+        .namespace("/custom", echo)
+        .build();
+    listen::serve(io).await
+}
+
+fn echo(ns: NamespaceBuilder) -> NamespaceBuilder {
+    ns.on_connect(async |socket: Socket| _ = socket.emit("auth", &socket.auth()))
+        .on("message", async |socket: Socket, event: Event| {
+            _ = socket.emit_raw("message-back", event.raw());
+        })
+        .on("message-with-ack", async |_: Socket, event: Event| {
+            if let Some(ack) = event.ack() {
+                _ = ack.send_raw(event.raw());
+            }
+        })
+}
