@@ -25,7 +25,7 @@ use call::{Answer, Call};
 /// server is built it goes to [`Chat::attach`].
 #[must_use]
 pub fn namespace(chat: &Arc<Chat>, namespace: NamespaceBuilder) -> NamespaceBuilder {
-    let handlers: [(&str, fn(Call) -> Answer); 14] = [
+    let handlers: [(&str, Handler); 14] = [
         ("join-chat", |call| Box::pin(rooms::join(call))),
         ("leave-chat", |call| Box::pin(rooms::leave(call))),
         ("typing", |call| Box::pin(rooms::type_in(call))),
@@ -65,11 +65,12 @@ pub(super) fn port(io: &Io) -> Box<dyn Port> {
     Box::new(port::IoPort::new(io))
 }
 
+type Handler = fn(Call) -> Answer;
 type Served = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 
 fn serving(
     chat: &Arc<Chat>,
-    handler: fn(Call) -> Answer,
+    handler: Handler,
 ) -> impl Fn(Socket, Event) -> Served + Send + Sync + 'static {
     let chat = Arc::clone(chat);
     move |socket, event| Box::pin(call::serve(Arc::clone(&chat), socket, event, handler))

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::{Answer, actor, fields, ok, query};
 use crate::chat::Chat;
@@ -40,7 +41,7 @@ fn which(body: &Fields) -> Result<Option<Vec<NotificationId>>, Error> {
         (Some(true), true) => Ok(None),
         (Some(true), false) => Err(Invalid::new("all", "cannot go with ids").into()),
         (_, false) => Ok(Some(ids)),
-        (_, true) if body.value("ids").is_some_and(|ids| ids.is_array()) => Ok(Some(ids)),
+        (_, true) if body.value("ids").is_some_and(Value::is_array) => Ok(Some(ids)),
         (_, true) => Err(Invalid::new("ids", "is required, unless all is true").into()),
     }
 }

@@ -8,6 +8,8 @@
 
 mod error;
 mod sqlite;
+#[cfg(test)]
+mod tests;
 mod values;
 mod writer;
 
