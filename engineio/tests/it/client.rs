@@ -143,10 +143,7 @@ impl Http {
     }
 
     async fn fill(&mut self) -> bool {
-        let mut chunk = [0; 4096];
-        let read = self.tcp.read(&mut chunk).await.unwrap_or(0);
-        self.buffer.extend_from_slice(&chunk[..read]);
-        read > 0
+        self.tcp.read_buf(&mut self.buffer).await.unwrap_or(0) > 0
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod abandoned;
 mod client;
+mod client_suite;
 mod closing;
 mod handler;
 mod handshake;
@@ -15,4 +16,5 @@ mod polling;
 mod seeds;
 mod server;
 mod upgrade;
+mod upgrade_traffic;
 mod websocket;

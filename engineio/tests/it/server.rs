@@ -118,6 +118,18 @@ impl TestServer {
         }
     }
 
+    /// Someone else's server, of which only the address is known.
+    pub(crate) fn at(address: SocketAddr) -> Self {
+        Self {
+            address,
+            sessions: Arc::default(),
+            handshakes: Arc::default(),
+            seen: mpsc::unbounded_channel().1,
+            count: Box::new(|| unreachable!("not our server")),
+            shut: Box::new(|| unreachable!("not our server")),
+        }
+    }
+
     /// What the application saw next.
     pub(crate) async fn seen(&mut self) -> Seen {
         tokio::time::timeout(SOON, self.seen.recv())

@@ -13,20 +13,20 @@ use super::person::Person;
 use super::rest::{Answer, request};
 
 /// A running server; it and its folder go when the value does.
-pub struct TestApp {
-    pub address: SocketAddr,
+pub(crate) struct TestApp {
+    pub(crate) address: SocketAddr,
     running: Option<Running>,
     folder: TempDir,
 }
 
 impl TestApp {
     /// With rate limits off, as most tests are faster than people.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::with(&["--rate-limits=off"]).await
     }
 
     /// With these options of the command line.
-    pub async fn with(options: &[&str]) -> Self {
+    pub(crate) async fn with(options: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let data_dir = format!("--data-dir={}", folder.path().display());
         let mut arguments = vec!["parlance", &data_dir];
@@ -45,22 +45,22 @@ impl TestApp {
     }
 
     /// The folder that everything is kept in.
-    pub fn data_dir(&self) -> &std::path::Path {
+    pub(crate) fn data_dir(&self) -> &std::path::Path {
         self.folder.path()
     }
 
     /// Ends it as SIGTERM would.
-    pub async fn stop(&mut self) {
+    pub(crate) async fn stop(&mut self) {
         self.running.take().expect("running").stop().await;
     }
 
     /// A request of nobody in particular.
-    pub async fn anonymous(&self, method: Method, path: &str, body: Value) -> Answer {
+    pub(crate) async fn anonymous(&self, method: Method, path: &str, body: Value) -> Answer {
         request(self.address, method, path, None, body).await
     }
 
     /// Somebody who has just registered.
-    pub async fn person(&self, name: &str) -> Person {
+    pub(crate) async fn person(&self, name: &str) -> Person {
         Person::register(self.address, name).await
     }
 }

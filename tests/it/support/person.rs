@@ -9,18 +9,18 @@ use super::live::Live;
 use super::rest::{Answer, request};
 
 /// Everybody's.
-pub const PASSWORD: &str = "correct horse battery";
+pub(crate) const PASSWORD: &str = "correct horse battery";
 
 /// Somebody who is logged in.
-pub struct Person {
+pub(crate) struct Person {
     address: SocketAddr,
-    pub id: String,
+    pub(crate) id: String,
     token: String,
 }
 
 impl Person {
     /// Somebody new at this server.
-    pub async fn register(address: SocketAddr, name: &str) -> Self {
+    pub(crate) async fn register(address: SocketAddr, name: &str) -> Self {
         let email = format!("{}@example.com", name.to_lowercase());
         let body = json!({ "name": name, "email": email, "password": PASSWORD });
         let path = "/api/auth/register";
@@ -35,15 +35,15 @@ impl Person {
     }
 
     /// The same person at another server on the same data.
-    pub fn at(self, address: SocketAddr) -> Self {
+    pub(crate) fn at(self, address: SocketAddr) -> Self {
         Self { address, ..self }
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.call(Method::GET, path, Value::Null).await
     }
 
-    pub async fn post(&self, path: &str, body: Value) -> Answer {
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
         self.call(Method::POST, path, body).await
     }
 
@@ -52,13 +52,13 @@ impl Person {
     }
 
     /// A chat of the two; its id.
-    pub async fn direct_chat(&self, other: &Person) -> String {
+    pub(crate) async fn direct_chat(&self, other: &Person) -> String {
         let body = json!({ "participantIds": [other.id] });
         text(&self.post("/api/chats", body).await.expect(201)["id"])
     }
 
     /// A live connection in their name.
-    pub async fn connect(&self) -> Live {
+    pub(crate) async fn connect(&self) -> Live {
         let mut live = Live::open(self.address).await;
         live.join(&json!({ "token": self.token }))
             .await
