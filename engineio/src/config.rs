@@ -56,6 +56,11 @@ pub struct Config {
     pub cors: Option<Cors>,
     /// Decides on each handshake. Default: all are allowed.
     pub allow_request: Option<AllowRequest>,
+    /// Compresses long replies to polls, as the client's `Accept-Encoding` says. Default from 1024
+    /// bytes; none: never. A frame that is [`Frame::compress`]`(false)` keeps its whole payload
+    /// plain. Bodies of requests are never inflated, and WebSockets compress nothing.
+    #[cfg(feature = "compression")]
+    pub http_compression: Option<HttpCompression>,
     /// Adds headers to the reply of a handshake, once per session. Default none.
     pub initial_headers: Option<HeadersHook>,
     /// Adds headers to every reply of a session, the 101 included. Default none.
@@ -86,6 +91,8 @@ impl Default for Config {
             cookie: None,
             cors: None,
             allow_request: None,
+            #[cfg(feature = "compression")]
+            http_compression: Some(HttpCompression::default()),
             initial_headers: None,
             headers: None,
         }
@@ -120,6 +127,21 @@ impl fmt::Debug for Config {
             .field("transports", &self.transports)
             .field("cors", &self.cors)
             .finish_non_exhaustive()
+    }
+}
+
+/// Compression of replies to polls: gzip, deflate and br.
+#[cfg(feature = "compression")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HttpCompression {
+    /// Shortest payload that is compressed, in bytes. Default 1024.
+    pub threshold: usize,
+}
+
+#[cfg(feature = "compression")]
+impl Default for HttpCompression {
+    fn default() -> Self {
+        Self { threshold: 1024 }
     }
 }
 

@@ -200,6 +200,12 @@ impl Outbox {
         !self.data.is_empty() || !self.control.is_empty()
     }
 
+    /// Whether everything that is queued may be compressed.
+    #[must_use]
+    pub fn is_compressible(&self) -> bool {
+        self.data.iter().all(Frame::is_compressible)
+    }
+
     /// Bytes of queued frames.
     #[must_use]
     pub fn queued_bytes(&self) -> usize {

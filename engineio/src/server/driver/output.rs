@@ -5,7 +5,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::{Driver, Probe};
@@ -18,7 +17,7 @@ use crate::{
     },
     server::{
         Handler,
-        handle::{PollReply, PostReply},
+        handle::{Payload, PollReply, PostReply},
     },
     transport::websocket::control_outbox,
 };
@@ -28,13 +27,13 @@ const POST_FAILED_GRACE: Duration = Duration::from_millis(250);
 
 /// Answers a poll a little later, unless its client leaves before: the reply of the POST that ended
 /// the session goes first, because a client reports whichever it sees first.
-fn reply_later(mut poll: oneshot::Sender<PollReply>, body: Bytes) {
+fn reply_later(mut poll: oneshot::Sender<PollReply>, payload: Payload) {
     tokio::spawn(async move {
         if tokio::time::timeout(POST_FAILED_GRACE, poll.closed())
             .await
             .is_err()
         {
-            let _ = poll.send(PollReply::Payload(body));
+            let _ = poll.send(PollReply::Payload(payload));
         }
     });
 }
@@ -57,12 +56,17 @@ impl<H: Handler> Driver<H> {
     }
 
     fn reply_to_poll(&mut self) {
-        let reply = self.session.poll_reply(&mut self.shared.lock().outbox);
+        let mut slot = self.shared.lock();
+        // Asked first, because the reply empties the outbox; and only when there may be one.
+        let compressible = self.session.has_poll() && slot.outbox.is_compressible();
+        let reply = self.session.poll_reply(&mut slot.outbox);
+        drop(slot);
         let Some(body) = reply else { return };
+        let payload = Payload { body, compressible };
         let Some(poll) = self.poll.take() else { return };
         if self.post_failed {
-            reply_later(poll, body);
-        } else if poll.send(PollReply::Payload(body)).is_err() {
+            reply_later(poll, payload);
+        } else if poll.send(PollReply::Payload(payload)).is_err() {
             // The client left while the answer was made: what was in it is lost.
             self.session
                 .handle_transport_lost(Via::Polling, Loss::Failed);
