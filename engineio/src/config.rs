@@ -46,6 +46,8 @@ pub struct Config {
     pub outbox: OutboxLimits,
     /// How long a session may stay past the soft limit before it is closed. Default 10 s.
     pub congestion_timeout: Duration,
+    /// How long a client may take no byte of its WebSocket while some wait for it. Default 20 s.
+    pub write_timeout: Duration,
     /// Sent right after the open packet. Default none.
     pub initial_packet: Option<Frame>,
     /// A cookie that carries the session id, set by the reply to a polling handshake and by nothing
@@ -87,6 +89,7 @@ impl Default for Config {
             allow_upgrades: true,
             outbox: OutboxLimits::default(),
             congestion_timeout: times.congestion_timeout,
+            write_timeout: times.write_timeout,
             initial_packet: None,
             cookie: None,
             cors: None,
@@ -108,6 +111,7 @@ impl Config {
             close_timeout: self.close_timeout,
             stall_timeout: self.stall_timeout,
             congestion_timeout: self.congestion_timeout,
+            write_timeout: self.write_timeout,
         }
     }
 

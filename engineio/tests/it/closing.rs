@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engineio::{CloseMode, CloseReason, Config, Frame, SendError};
+use engineio::{CloseMode, CloseReason, Config, Frame, SendError, proto::outbox::OutboxLimits};
 
 use crate::{
     client::{Polling, Ws, soon},
@@ -113,6 +113,26 @@ async fn a_client_that_does_not_answer_the_close_frame_is_dropped_soon() {
     })
     .await
     .expect("the connection ends");
+}
+
+#[tokio::test]
+async fn a_client_that_takes_no_byte_is_closed() {
+    let config = Config {
+        write_timeout: Duration::from_millis(100),
+        outbox: OutboxLimits {
+            soft_bytes: usize::MAX,
+            hard_bytes: usize::MAX,
+        },
+        ..config()
+    };
+    let mut server = TestServer::with(config).await;
+    let (_ws, _) = Ws::open(&server).await;
+    // More than the buffers of both kernels hold.
+    let frame = Frame::text(&"x".repeat(32 << 20));
+    server.session().send(frame).unwrap();
+    assert_eq!(server.seen().await, Seen::Opened);
+    assert_eq!(server.seen().await, Seen::Closed(CloseReason::SlowConsumer));
+    assert_eq!(server.count(), 0);
 }
 
 #[tokio::test]
