@@ -191,6 +191,15 @@ impl<A: Application> Server<A> {
         }
     }
 
+    /// Waits until every session has ended: until its handler has no work under way, and its
+    /// stream is closed. For use after [`Server::close`], and after no more connections are
+    /// accepted: sessions that are opened meanwhile are waited for as well. Streams whose peers do
+    /// not answer the close frame take 1.5 s; how long a handler's own work takes is its business,
+    /// so that a time-out belongs around this.
+    pub async fn closed(&self) {
+        self.inner.registry.idle().await;
+    }
+
     /// Number of open sessions.
     #[must_use]
     pub fn clients_count(&self) -> usize {

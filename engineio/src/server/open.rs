@@ -158,6 +158,7 @@ impl<A: Application> Server<A> {
             handler,
             stream,
             max_packets: inner.config.max_packets,
+            running: inner.registry.begin(),
         }));
     }
 }

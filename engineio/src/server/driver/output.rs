@@ -7,7 +7,7 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use super::{Driver, Probe};
+use super::{Driver, Probe, finish_stream};
 use crate::{
     proto::{
         CloseReason, Outbox, TransportKind,
@@ -18,6 +18,7 @@ use crate::{
     server::{
         Handler,
         handle::{Payload, PollReply, PostReply},
+        registry::Running,
     },
     transport::websocket::control_outbox,
 };
@@ -27,7 +28,7 @@ const POST_FAILED_GRACE: Duration = Duration::from_millis(250);
 
 /// Answers a poll a little later, unless its client leaves before: the reply of the POST that ended
 /// the session goes first, because a client reports whichever it sees first.
-fn reply_later(mut poll: oneshot::Sender<PollReply>, payload: Payload) {
+fn reply_later(mut poll: oneshot::Sender<PollReply>, payload: Payload, running: Running) {
     tokio::spawn(async move {
         if tokio::time::timeout(POST_FAILED_GRACE, poll.closed())
             .await
@@ -35,6 +36,7 @@ fn reply_later(mut poll: oneshot::Sender<PollReply>, payload: Payload) {
         {
             let _ = poll.send(PollReply::Payload(payload));
         }
+        drop(running);
     });
 }
 
@@ -65,7 +67,7 @@ impl<H: Handler> Driver<H> {
         let payload = Payload { body, compressible };
         let Some(poll) = self.poll.take() else { return };
         if self.post_failed {
-            reply_later(poll, payload);
+            reply_later(poll, payload, self.registry.begin());
         } else if poll.send(PollReply::Payload(payload)).is_err() {
             // The client left while the answer was made: what was in it is lost.
             self.session
@@ -121,7 +123,8 @@ impl<H: Handler> Driver<H> {
 
     fn drop_probe(&mut self) {
         if let Some(probe) = self.probe.take() {
-            tokio::spawn(probe.stream.finish(probe.outbox, self.close_code.take()));
+            let code = self.close_code.take();
+            finish_stream(&self.registry, probe.stream, probe.outbox, code);
         }
     }
 
@@ -140,7 +143,7 @@ impl<H: Handler> Driver<H> {
         self.finish_post(PostReply::Ok);
         let outbox = self.retire();
         if let Some(stream) = self.stream.take() {
-            tokio::spawn(stream.finish(outbox, self.close_code));
+            finish_stream(&self.registry, stream, outbox, self.close_code);
         }
         self.handler.handle_close(reason, now);
     }
