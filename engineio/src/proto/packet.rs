@@ -79,6 +79,17 @@ impl<'a> Packet<'a> {
         })
     }
 
+    /// Bytes of the data, without the type.
+    #[must_use]
+    pub fn data_len(&self) -> usize {
+        match self {
+            Self::Open(data) | Self::Ping(data) | Self::Pong(data) => data.len(),
+            Self::Message(Message::Text(text)) => text.len(),
+            Self::Message(Message::Binary(data)) => data.len(),
+            Self::Close | Self::Upgrade | Self::Noop => 0,
+        }
+    }
+
     /// Encodes the packet in text form, binary as `b` and base64. For tests and rare packets:
     /// messages are sent as [`Frame`](super::Frame), which is encoded once for all receivers.
     #[must_use]

@@ -468,16 +468,18 @@ impl Session {
             Carrier::Probing { deadline, .. } => Some(deadline),
             _ => None,
         };
+        let blocked = self.blocked.map(|(_, deadline)| deadline);
         let life = match self.life {
             Life::Closed => return None,
-            Life::Closing { deadline } => Some(deadline),
-            Life::Open => self.heartbeat.poll_timeout(),
+            // Nothing else ends a session that is closing: what is not acted on must not be due.
+            Life::Closing { deadline } => [Some(deadline), None, None],
+            Life::Open => [
+                self.heartbeat.poll_timeout(),
+                self.stalled_by,
+                self.congested_by,
+            ],
         };
-        let blocked = self.blocked.map(|(_, deadline)| deadline);
-        [probe, life, self.stalled_by, self.congested_by, blocked]
-            .into_iter()
-            .flatten()
-            .min()
+        [probe, blocked].into_iter().chain(life).flatten().min()
     }
 
     // ---- the rules ----

@@ -537,6 +537,24 @@ fn an_orderly_close_ends_after_its_time_out() {
 }
 
 #[test]
+fn while_closing_no_time_out_stays_due() {
+    for mut rig in [Rig::polling(), Rig::streaming()] {
+        for _ in 0..5 {
+            rig.send("0123456789");
+        }
+        rig.session.poll_write(&mut rig.outbox, rig.now);
+        rig.session.handle_back_pressure(false, rig.now);
+        rig.session.close(CloseMode::Flush, rig.now);
+        while let Some(due) = rig.session.poll_timeout() {
+            assert!(due > rig.now, "a turn without progress");
+            rig.at((due - rig.start).as_millis() as u64);
+            rig.session.poll_write(&mut rig.outbox, rig.now);
+        }
+        rig.assert_closed(CloseReason::ForcedClose);
+    }
+}
+
+#[test]
 fn messages_that_arrive_while_closing_are_ignored() {
     let mut rig = Rig::polling();
     rig.session.close(CloseMode::Flush, rig.now);

@@ -91,6 +91,7 @@ impl SessionHandle {
 
     /// Closes the session; nothing can be sent afterwards.
     pub fn close(&self, mode: CloseMode) {
+        self.0.lock().outbox.seal();
         self.0.push(Command::Close(mode));
     }
 

@@ -1,5 +1,6 @@
 //! What a request is, by its head alone: the path, the method, the query, the upgrade headers.
 
+use base64::Engine;
 use http::{HeaderMap, HeaderValue, Method, Version, header, request};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
@@ -22,9 +23,13 @@ pub(super) fn is_upgrade(parts: &request::Parts) -> bool {
         && has_token(&parts.headers, &header::UPGRADE, "websocket")
 }
 
-/// HTTP/1.1 wants a `Host` (RFC 9112 section 3.2); hyper does not check it.
+/// HTTP/1.1 wants one `Host`, and no version two (RFC 9112 section 3.2); hyper does not check it.
 pub(super) fn lacks_host(parts: &request::Parts) -> bool {
-    parts.version == Version::HTTP_11 && !parts.headers.contains_key(header::HOST)
+    match parts.headers.get_all(header::HOST).iter().count() {
+        0 => parts.version == Version::HTTP_11,
+        1 => false,
+        _ => true,
+    }
 }
 
 /// The value of `Sec-WebSocket-Accept`, if the upgrade is well formed (RFC 6455 section 4.2.1).
@@ -36,9 +41,14 @@ pub(super) fn accept_key(headers: &HeaderMap) -> Result<HeaderValue, Refused> {
         .get(header::SEC_WEBSOCKET_KEY)
         .map(HeaderValue::as_bytes);
     // 16 bytes in base64.
-    let key = key.filter(|key| version_13 && key.len() == 24 && key.ends_with(b"=="));
+    let key = key.filter(|key| version_13 && is_nonce(key));
     let key = key.ok_or(Refused::BadRequest(BadRequest::NotAnUpgrade))?;
     Ok(HeaderValue::try_from(derive_accept_key(key)).expect("base64 is a header value"))
+}
+
+fn is_nonce(key: &[u8]) -> bool {
+    let decoded = base64::engine::general_purpose::STANDARD.decode(key);
+    decoded.is_ok_and(|nonce| nonce.len() == 16)
 }
 
 fn has_token(headers: &HeaderMap, name: &header::HeaderName, token: &str) -> bool {
@@ -92,5 +102,6 @@ mod tests {
         assert_eq!(accepted, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
         assert!(accept_key(&headers("8", sample)).is_err());
         assert!(accept_key(&headers("13", "short==")).is_err());
+        assert!(accept_key(&headers("13", "!!!!!!!!!!!!!!!!!!!!!!==")).is_err());
     }
 }

@@ -22,6 +22,9 @@ use crate::{
     server::{TestServer, config},
 };
 
+/// Together far more than an outbox may hold.
+const LARGE_BYTES: usize = 200_000;
+
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// An application whose handler does what the text of a message says.
@@ -74,6 +77,7 @@ impl Handler for Session {
                 let _ = session.send(Frame::text("bye"));
                 session.close(CloseMode::Flush);
             }
+            "large" => drop(session.send(Frame::text(&"x".repeat(LARGE_BYTES)))),
             text => drop(session.send(Frame::text(text))),
         }
     }
@@ -328,4 +332,25 @@ async fn a_slow_message_is_noticed_while_the_handler_is_busy() {
     assert!(turns < 20, "{turns} turns");
     rig.gate.notify_one();
     assert_eq!(rig.event().await, "task done");
+}
+
+#[tokio::test]
+async fn large_answers_to_pipelined_messages_do_not_close_a_client_that_reads() {
+    let rig = Rig::start().await;
+    let mut ws = rig.open().await;
+    let count = 50;
+    ws.http.write(frame(0x81, b"4large").repeat(count)).await;
+    for _ in 0..count {
+        assert_eq!(ws.text().await.len(), 1 + LARGE_BYTES);
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_sent_after_a_close_in_the_same_turn() {
+    let rig = Rig::start().await;
+    let mut ws = rig.open().await;
+    let both = [frame(0x81, b"4close"), frame(0x81, b"4late")].concat();
+    ws.http.write(both).await;
+    assert_eq!(ws.text().await, "4bye");
+    ws.assert_closed(None).await;
 }

@@ -24,14 +24,30 @@ use crate::{
 
 /// Messages that one turn reads before it lets other tasks run.
 const TURN_MESSAGES: usize = 128;
+/// Bytes that one turn reads, but for the end of a message: what comes of them is written before
+/// more is read, so that answers do not pile up in front of a socket that would have taken them.
+const TURN_BYTES: usize = 64 * 1024;
 
-/// Whether another message may be taken in this turn.
-fn may_read<H: Handler>(handler: &H, budget: &mut usize) -> bool {
-    if *budget == 0 || !handler.wants_message() {
-        return false;
+/// What one turn may still read.
+struct Budget {
+    messages: usize,
+    bytes: usize,
+}
+
+impl Budget {
+    const FULL: Self = Self {
+        messages: TURN_MESSAGES,
+        bytes: TURN_BYTES,
+    };
+
+    fn is_spent(&self) -> bool {
+        self.messages == 0 || self.bytes == 0
     }
-    *budget -= 1;
-    true
+
+    fn spend(&mut self, bytes: usize) {
+        self.messages -= 1;
+        self.bytes = self.bytes.saturating_sub(bytes);
+    }
 }
 
 impl<H: Handler> Driver<H> {
@@ -100,28 +116,37 @@ impl<H: Handler> Driver<H> {
     }
 
     pub(super) fn read(&mut self, cx: &mut Context<'_>, now: Instant) -> Progress {
-        let mut budget = TURN_MESSAGES;
+        let mut budget = Budget::FULL;
         self.read_post(&mut budget, now);
         self.read_probe(cx, &mut budget, now);
         self.read_stream(cx, &mut budget, now);
-        match budget {
-            0 => Progress::Yield,
-            _ => Progress::Idle,
+        match budget.is_spent() {
+            true => Progress::Yield,
+            false => Progress::Idle,
         }
     }
 
-    fn read_post(&mut self, budget: &mut usize, now: Instant) {
-        while let Some(post) = &mut self.post {
+    /// Whether messages are taken now: not while the handler is busy, nor while the client does not
+    /// take what it has asked for already.
+    pub(super) fn takes_messages(&self) -> bool {
+        self.handler.wants_message() && !self.shared.lock().outbox.is_congested()
+    }
+
+    fn read_post(&mut self, budget: &mut Budget, now: Instant) {
+        loop {
+            let takes_messages = self.takes_messages();
+            let Some(post) = &mut self.post else { return };
             // The end needs no turn of the handler: a client must not wait for its answer because
             // the last packet has made the handler busy.
             if post.packets.is_done() {
                 return self.finish_post(PostReply::Ok);
             }
-            if !may_read(&self.handler, budget) {
+            if budget.is_spent() || !takes_messages {
                 return;
             }
             match post.packets.next_packet() {
                 Some(Ok(packet)) => {
+                    budget.spend(packet.data_len());
                     if let Some(message) = self.session.handle_packet(Via::Polling, packet, now) {
                         self.handler.handle_message(message, now);
                     }
@@ -141,11 +166,11 @@ impl<H: Handler> Driver<H> {
         }
     }
 
-    fn read_probe(&mut self, cx: &mut Context<'_>, budget: &mut usize, now: Instant) {
+    fn read_probe(&mut self, cx: &mut Context<'_>, budget: &mut Budget, now: Instant) {
         while let Some(probe) = &mut self.probe
-            && *budget > 0
+            && !budget.is_spent()
         {
-            *budget -= 1;
+            budget.spend(0);
             if probe.stream.handle_timeout(now).is_err() {
                 self.session.handle_transport_lost(Via::Probe, Loss::Failed);
             }
@@ -171,7 +196,7 @@ impl<H: Handler> Driver<H> {
         }
     }
 
-    fn read_stream(&mut self, cx: &mut Context<'_>, budget: &mut usize, now: Instant) {
+    fn read_stream(&mut self, cx: &mut Context<'_>, budget: &mut Budget, now: Instant) {
         // Also while nothing is read: a time-out that is due must not stay due.
         let watched = self
             .stream
@@ -180,21 +205,22 @@ impl<H: Handler> Driver<H> {
         if let Some(Err(ended)) = watched {
             return self.lose_stream(ended);
         }
-        while !self.session.is_closed() {
+        while !self.session.is_closed() && !budget.is_spent() && self.takes_messages() {
             let Some(stream) = &mut self.stream else {
                 return;
             };
-            if !may_read(&self.handler, budget) {
-                return;
-            }
             let message = stream.poll_message(cx, now);
             if let Some(control) = stream.take_control() {
                 self.shared.lock().outbox.push_control(&control);
             }
             match message {
                 Poll::Pending => return,
-                Poll::Ready(Ok(Incoming::Text(text))) => self.handle_text(&text, now),
+                Poll::Ready(Ok(Incoming::Text(text))) => {
+                    budget.spend(text.len());
+                    self.handle_text(&text, now);
+                }
                 Poll::Ready(Ok(Incoming::Binary(data))) => {
+                    budget.spend(data.len());
                     self.handle_packet(Packet::Message(Message::Binary(data)), now);
                 }
                 Poll::Ready(Err(ended)) => return self.lose_stream(ended),
@@ -226,11 +252,11 @@ impl<H: Handler> Driver<H> {
         }
     }
 
-    /// Tells the session whether the handler takes messages. `true`: it does again after it `held`
-    /// up the reading. What was left unread wakes nobody, so the next turn must look.
+    /// Tells the session whether messages are taken. `true`: they are again after the reading was
+    /// `held` up. What was left unread wakes nobody, so the next turn must look.
     pub(super) fn apply_back_pressure(&mut self, held: bool, now: Instant) -> bool {
-        let wants = self.handler.wants_message();
-        self.session.handle_back_pressure(wants, now);
-        wants && (held || self.post.is_some())
+        let takes = self.takes_messages();
+        self.session.handle_back_pressure(takes, now);
+        takes && (held || self.post.is_some())
     }
 }

@@ -141,16 +141,16 @@ impl<H: Handler> Driver<H> {
             self.session.handle_timeout(now);
             self.take_commands(now);
             let mut progress = self.read(cx, now);
-            let held = !self.handler.wants_message();
+            let held = !self.takes_messages();
             self.run_handler_timeout(now);
             let _ = self.handler.poll_tasks(cx);
-            if self.apply_back_pressure(held, now) {
-                progress = Progress::Yield;
-            }
             self.drain(cx, now);
             if self.closed {
                 // Once more: the handler has learnt of the end, and may have begun something.
                 return self.handler.poll_tasks(cx);
+            }
+            if self.apply_back_pressure(held, now) {
+                progress = Progress::Yield;
             }
             if progress == Progress::Yield {
                 cx.waker().wake_by_ref();
