@@ -341,11 +341,11 @@ async function loadOlder(chat) {
   chat.loading = fetchHistory(chat, { before: chat.messages[0].seq });
   try {
     chat.hasMoreBefore = (await chat.loading).hasMoreBefore;
-    if (openId === chat.id) keepPlace(() => draw());
-  } catch (error) {
-    $('older').textContent = error.message;
-  } finally {
     chat.loading = null;
+    if (openId === chat.id) keepPlace(draw);
+  } catch (error) {
+    chat.loading = null;
+    $('older').textContent = error.message;
   }
 }
 
@@ -379,7 +379,7 @@ async function deliver(chat, message) {
       break;
     }
     if (reply && !reply.error.retryable) {
-      message.failed = reply.message;
+      message.failed = sentence(reply);
       break;
     }
     await pause(reply?.error.retryAfterMs ?? 1_000);
@@ -396,7 +396,7 @@ function markRead(chat) {
   if (!chat.loaded || chat.lastSeq <= chat.readSeq) return;
   chat.readSeq = chat.lastSeq;
   chat.unreadCount = 0;
-  if (socket?.connected) socket.emit('mark-read', { chatId: chat.id, seq: chat.readSeq }, () => {});
+  socket.emit('mark-read', { chatId: chat.id, seq: chat.readSeq }); // kept until the connection is there
   render();
 }
 
@@ -607,7 +607,7 @@ function drawConversation(chat) {
   const stuck = isAtBottom();
   $('chat-name').textContent = titleOf(chat);
   $('chat-avatar').replaceChildren(chatAvatar(chat, 'tiny'));
-  $('chat-about').textContent = about(chat);
+  $('chat-about').textContent = connection === 'reconnecting' ? 'Reconnecting…' : about(chat);
   $('open-chat').classList.toggle('direct', !chat.isGroup);
   drawMessages(chat);
   drawTyping(chat);
@@ -681,7 +681,8 @@ function textRow({ message, first, last, mine }) {
   const author = message.sender?.name ?? 'Somebody';
   const text = message.deletedAt ? 'This message was deleted' : message.content;
   const marks = { message: true, first, last, mine, waiting: message.waiting && !message.failed, deleted: message.deletedAt, emoji: isEmoji(text) };
-  const time = message.waiting ? '' : clock.format(new Date(message.createdAt));
+  const sending = message.failed ? 'Not sent' : 'Sending';
+  const time = message.waiting ? sending : clock.format(new Date(message.createdAt));
   const row = el('li', { class: Object.keys(marks).filter((name) => marks[name]).join(' ') },
     avatar(message.senderId, author, 'small'),
     el('div', { class: 'body' },
@@ -689,7 +690,7 @@ function textRow({ message, first, last, mine }) {
       el('div', { class: 'bubble', dir: 'auto' },
         el('span', { class: 'sr' }, `${mine ? 'You' : author}: `),
         ...withLinks(text),
-        el('time', { datetime: message.createdAt, title: fullTime.format(new Date(message.createdAt)) }, message.editedAt ? `edited ${time}` : time || 'Sending')),
+        el('time', { datetime: message.createdAt, title: fullTime.format(new Date(message.createdAt)) }, message.editedAt ? `edited ${time}` : time)),
       message.failed ? failure(message) : null));
   row.style.setProperty('--hue', hueOf(message.senderId));
   return row;
@@ -748,12 +749,15 @@ function showAddressed() {
 async function showChat(chat) {
   leaveOpenChat();
   openId = chat.id;
+  toastsOf(chat.id).forEach((one) => one.remove());
   chat.freshAfter = chat.unreadCount ? chat.readSeq : null;
   $('draft').value = chat.draft;
   sizeDraft();
   $('older').textContent = '';
   draw();
   await loadMessages(chat);
+  // Reading goes on where it ended, also when that is a page further up.
+  if (chat.freshAfter != null && chat.messages[0]?.seq > chat.freshAfter + 1) await loadOlder(chat);
   if (openId !== chat.id) return;
   draw();
   showFresh();
@@ -814,9 +818,11 @@ function onDraftKey(event) {
 
 // --------------------------------------------------------- toasts, state line
 
+const toastsOf = (key) => [...$('toasts').children].filter((one) => one.dataset.key === key);
+
 function toast(chat, title, text) {
   const key = chat?.id ?? title;
-  [...$('toasts').children].filter((one) => one.dataset.key === key).forEach((one) => one.remove());
+  toastsOf(key).forEach((one) => one.remove());
   const open = () => { if (chat) goTo(chat.id); box.remove(); };
   const box = el('button', { class: 'toast', type: 'button', onclick: open },
     chat ? chatAvatar(chat, 'tiny') : avatar(title, title, 'tiny'),
@@ -1033,7 +1039,7 @@ function showEntryError(error) {
 
 // The server's sentences name the field as programs know it.
 function sentence(error) {
-  const names = { name: 'Your name', email: 'The e-mail address', password: 'The password' };
+  const names = { name: 'Your name', email: 'The e-mail address', password: 'The password', content: 'The message' };
   return error.message.replace(/^`?(\w+)`?/, (whole, word) => names[word] ?? whole);
 }
 

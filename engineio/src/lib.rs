@@ -12,6 +12,15 @@
 
 pub mod proto;
 
+#[cfg(doc)]
+#[doc = include_str!("../CONFORMANCE.md")]
+pub mod conformance {}
+
+/// The example of the README is a test.
+#[cfg(all(doctest, feature = "server"))]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
+
 #[cfg(feature = "server")]
 mod config;
 #[cfg(feature = "server")]
@@ -23,9 +32,14 @@ mod transport;
 
 pub use proto::{CloseReason, Frame, FrameBuilder, Message, Sid, TransportKind, Transports};
 
+#[cfg(feature = "compression")]
+pub use config::HttpCompression;
+
 #[cfg(feature = "server")]
 pub use {
-    config::{AllowRequest, Config, Cookie, Cors, HeadersHook, Origins, Refusal, SameSite},
+    config::{
+        AllowRequest, Config, Cookie, Cors, GenerateId, HeadersHook, Origins, Refusal, SameSite,
+    },
     error::HandshakeError,
     server::{
         Application, CloseMode, ConnectionService, Enqueued, Handler, Handshake, Secure, SendError,

@@ -40,3 +40,6 @@ pub use server::namespace::{Namespace, NamespaceBuilder};
 pub use server::operators::Broadcast;
 pub use server::reason::DisconnectReason;
 pub use server::socket::{EmitError, Socket, Volatile, WithTimeout};
+
+#[cfg(test)]
+mod tests;

@@ -14,6 +14,9 @@ use super::{
     payload,
 };
 
+/// Bytes that may wait in the control lane: hundreds of pongs.
+const MAX_CONTROL_BYTES: usize = 64 * 1024;
+
 /// Limits of an outbox, in bytes of queued frames.
 #[derive(Debug, Clone, Copy)]
 pub struct OutboxLimits {
@@ -81,6 +84,8 @@ pub struct Outbox {
     sealed: bool,
     congested: bool,
     overflowed: bool,
+    /// Bytes that streams have taken, modulo 2^32: only whether it moves is of interest.
+    taken: u32,
 }
 
 impl Outbox {
@@ -100,6 +105,7 @@ impl Outbox {
             sealed: false,
             congested: false,
             overflowed: false,
+            taken: 0,
         }
     }
 
@@ -197,15 +203,25 @@ impl Outbox {
         !self.data.is_empty() || !self.control.is_empty()
     }
 
+    /// Whether everything that is queued may be compressed.
+    #[must_use]
+    pub fn is_compressible(&self) -> bool {
+        self.data.iter().all(Frame::is_compressible)
+    }
+
     /// Bytes of queued frames.
     #[must_use]
     pub fn queued_bytes(&self) -> usize {
         self.data_bytes
     }
 
-    /// Bytes of the control lane. The owner stops reading from a peer that makes it grow.
+    /// A mark that moves with every byte a stream takes, if bytes wait for a stream that is full.
     #[must_use]
-    pub fn control_bytes(&self) -> usize {
+    pub fn blocked_at(&self) -> Option<u32> {
+        (self.sink == Sink::Blocked && self.has_pending()).then_some(self.taken)
+    }
+
+    fn control_bytes(&self) -> usize {
         self.control.len() - self.control_sent
     }
 
@@ -227,7 +243,13 @@ impl Outbox {
     }
 
     /// Adds whole WebSocket frames to the control lane.
+    ///
+    /// A peer that makes the engine answer and never reads the answers is closed like one that does
+    /// not read its messages.
     pub fn push_control(&mut self, bytes: &[u8]) {
+        if self.control_bytes() + bytes.len() > MAX_CONTROL_BYTES {
+            self.overflowed = true;
+        }
         self.control.extend_from_slice(bytes);
     }
 
@@ -261,6 +283,7 @@ impl Outbox {
 
     /// The stream took `written` bytes of what was gathered.
     pub fn advance(&mut self, mut written: usize) {
+        self.taken = self.taken.wrapping_add(written as u32);
         if self.front_sent > 0 {
             written = self.advance_front(written);
         }
@@ -441,6 +464,17 @@ mod tests {
         assert_eq!(full, Err(EnqueueError::Full(Enqueued::WakeNeeded)));
         assert!(outbox.has_overflowed());
         assert_eq!(outbox.enqueue(Frame::text("")), Err(EnqueueError::Closed));
+    }
+
+    #[test]
+    fn control_frames_that_nobody_reads_are_bounded() {
+        let mut outbox = outbox();
+        for _ in 0..512 {
+            outbox.push_control(&[0; 127]);
+        }
+        assert!(!outbox.has_overflowed());
+        outbox.push_control(&[0; 1000]);
+        assert!(outbox.has_overflowed());
     }
 
     #[test]

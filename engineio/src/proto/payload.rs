@@ -75,6 +75,12 @@ impl PayloadDecoder {
         Some(packet)
     }
 
+    /// Whether everything was given.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.done
+    }
+
     fn take_record(&mut self) {
         match memchr(SEPARATOR, &self.rest) {
             Some(end) => {
@@ -167,7 +173,7 @@ mod tests {
 
     #[test]
     fn the_number_of_packets_is_bounded() {
-        let body = vec!["2"; 4].join("\x1e");
+        let body = ["2"; 4].join("\x1e");
         assert_eq!(read(body.as_bytes(), 4).1, None);
         let (packets, error) = read(body.as_bytes(), 3);
         assert_eq!(

@@ -16,7 +16,7 @@ use crate::{
     proto::{
         Frame, Outbox, Sid, TransportKind,
         outbox::{EnqueueError, OutboxLimits},
-        session::{Admission, Loss},
+        session::Admission,
     },
     transport::websocket::WebSocketStream,
 };
@@ -142,17 +142,25 @@ pub(crate) enum Command {
     Post(Bytes, oneshot::Sender<PostReply>),
     /// A second POST came while one was being read.
     PostOverlap(oneshot::Sender<PostReply>),
-    /// Something that ends the session happened on its transport.
-    Lost(Loss),
+    /// A POST ended the session: it was too long, broke off, or was none. Its own reply is made by
+    /// its request.
+    PostFailed,
     /// A WebSocket was opened for the session.
     Attach(Box<WebSocketStream>),
     /// The application closes the session.
     Close(CloseMode),
 }
 
+/// The body of an answer to a GET.
+pub(crate) struct Payload {
+    pub(crate) body: Bytes,
+    /// Whether every frame in it may be compressed.
+    pub(crate) compressible: bool,
+}
+
 /// The answer to a GET.
 pub(crate) enum PollReply {
-    Payload(Bytes),
+    Payload(Payload),
     Refused(Admission),
 }
 

@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, hash_map::Entry},
     hash::{BuildHasher, RandomState},
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -10,11 +11,14 @@ use std::{
 };
 
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 
 use super::handle::Shared;
 use crate::proto::Sid;
 
 const SHARDS: usize = 16;
+/// Capacity that a shard keeps, however few sessions it holds.
+const KEPT_ENTRIES: usize = 16;
 
 /// The open sessions. Each lock guards one shard of the table and is held for one lookup, insertion
 /// or removal.
@@ -22,6 +26,25 @@ pub(super) struct Registry {
     shards: [Mutex<HashMap<Sid, Arc<Shared>>>; SHARDS],
     hasher: RandomState,
     len: AtomicUsize,
+    work: Arc<Work>,
+}
+
+/// Counts what is under way for sessions: their tasks, and the streams that are being closed.
+#[derive(Default)]
+struct Work {
+    running: AtomicUsize,
+    done: Notify,
+}
+
+/// Held by a task that works for a session, for as long as it runs.
+pub(super) struct Running(Arc<Work>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.0.running.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.done.notify_waiters();
+        }
+    }
 }
 
 impl Registry {
@@ -30,6 +53,7 @@ impl Registry {
             shards: std::array::from_fn(|_| Mutex::default()),
             hasher: RandomState::new(),
             len: AtomicUsize::new(0),
+            work: Arc::default(),
         }
     }
 
@@ -49,7 +73,14 @@ impl Registry {
     }
 
     pub(super) fn remove(&self, sid: &Sid) {
-        let removed = self.shard(sid).lock().remove(sid);
+        let mut shard = self.shard(sid).lock();
+        let removed = shard.remove(sid);
+        // A table never shrinks by itself, and a wave of sessions must not leave its size behind.
+        if shard.capacity() > KEPT_ENTRIES && shard.len() < shard.capacity() / 8 {
+            let room = shard.len() * 2;
+            shard.shrink_to(room);
+        }
+        drop(shard);
         if removed.is_some() {
             self.len.fetch_sub(1, Ordering::Relaxed);
         }
@@ -57,6 +88,25 @@ impl Registry {
 
     pub(super) fn len(&self) -> usize {
         self.len.load(Ordering::Relaxed)
+    }
+
+    /// Counts a task, until what this gives is dropped.
+    pub(super) fn begin(&self) -> Running {
+        self.work.running.fetch_add(1, Ordering::Relaxed);
+        Running(Arc::clone(&self.work))
+    }
+
+    /// Waits until no task works for a session.
+    pub(super) async fn idle(&self) {
+        loop {
+            // Listens before it looks, so that no end is missed.
+            let mut done = pin!(self.work.done.notified());
+            done.as_mut().enable();
+            if self.work.running.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            done.await;
+        }
     }
 
     /// All sessions of this moment.

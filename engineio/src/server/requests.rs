@@ -14,7 +14,7 @@ use crate::{
     error::HandshakeError,
     proto::{
         handshake::{BadRequest, Refused},
-        session::{Admission, Loss},
+        session::Admission,
     },
     transport::polling::{self, BodyError, BodyLimits},
 };
@@ -22,7 +22,7 @@ use crate::{
 type Reply = Result<Response<Full<Bytes>>, HandshakeError>;
 
 /// A GET: waits until the session has something to say.
-pub(super) async fn poll(session: Arc<Shared>) -> Reply {
+pub(super) async fn poll(session: Arc<Shared>) -> PollReply {
     let (sender, receiver) = oneshot::channel();
     let mut waiting = WaitingPoll {
         receiver,
@@ -32,11 +32,7 @@ pub(super) async fn poll(session: Arc<Shared>) -> Reply {
     waiting.session.push(Command::Poll(sender));
     let reply = (&mut waiting.receiver).await;
     waiting.answered = true;
-    match reply {
-        Ok(PollReply::Payload(body)) => Ok(polling::payload(body)),
-        Ok(PollReply::Refused(admission)) => refuse(admission),
-        Err(_) => refuse(Admission::Gone),
-    }
+    reply.unwrap_or(PollReply::Refused(Admission::Gone))
 }
 
 /// A GET that waits. Dropped unanswered (the client closed its connection), it ends the session.
@@ -76,7 +72,7 @@ pub(super) async fn post<B: Body>(session: &Arc<Shared>, body: B, limits: BodyLi
 
 /// A POST of bytes: the session ends, and the body is not awaited.
 pub(super) fn refuse_octet_stream(session: &Shared) -> Response<Full<Bytes>> {
-    session.push(Command::Lost(Loss::Failed));
+    session.push(Command::PostFailed);
     polling::closing(polling::bare(StatusCode::BAD_REQUEST))
 }
 
@@ -94,7 +90,8 @@ async fn hand_over(
     }
 }
 
-fn refuse(admission: Admission) -> Reply {
+/// The reply to a request that the session does not admit.
+pub(super) fn refuse(admission: Admission) -> Reply {
     match admission {
         Admission::Overlap => Ok(polling::bare(StatusCode::BAD_REQUEST)),
         Admission::Moved => Err(BadRequest::TransportMismatch.into()),
@@ -120,7 +117,8 @@ struct Posting<'a> {
 impl<'a> Posting<'a> {
     fn begin(session: &'a Arc<Shared>) -> Option<Self> {
         let busy = std::mem::replace(&mut session.lock().posting, true);
-        (!busy).then_some(Self {
+        // Not `then_some`: a guard that is made and dropped would end the session.
+        (!busy).then(|| Self {
             session,
             complete: false,
         })
@@ -131,7 +129,7 @@ impl Drop for Posting<'_> {
     fn drop(&mut self) {
         self.session.lock().posting = false;
         if !self.complete {
-            self.session.push(Command::Lost(Loss::Failed));
+            self.session.push(Command::PostFailed);
         }
     }
 }

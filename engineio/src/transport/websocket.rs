@@ -36,8 +36,6 @@ const MAX_SLICES: usize = 64;
 const READ_BUFFER_BYTES: usize = 256;
 /// A message longer than this leaves tungstenite with a large buffer, which is then thrown away.
 const RECYCLE_BYTES: usize = 16 * 1024;
-/// While so many control bytes wait to be written, nothing is read: pings then wait in the kernel.
-const MAX_CONTROL_BYTES: usize = 4 * 1024;
 
 /// What a stream needs to know of the configuration.
 #[derive(Debug, Clone, Copy)]
@@ -83,17 +81,45 @@ impl WebSocketStream {
         self.options.form
     }
 
-    /// Reads the next message. Control frames are handled on the way; their answers are collected
-    /// into `outbox`.
+    /// Reads the next message. Control frames are handled on the way; whatever it gives, their
+    /// answers wait in [`WebSocketStream::take_control`].
     pub(crate) fn poll_message(
         &mut self,
         cx: &mut Context<'_>,
-        outbox: &mut Outbox,
         now: Instant,
     ) -> Poll<Result<Incoming, Ended>> {
-        let result = self.poll_read(cx, outbox, now);
-        self.collect_control(outbox);
-        result
+        self.ws.get_mut().now = Some(now);
+        loop {
+            match self.ws.read() {
+                Ok(WsMessage::Text(text)) => {
+                    self.recycle(text.len());
+                    return Poll::Ready(Ok(Incoming::Text(text)));
+                }
+                Ok(WsMessage::Binary(data)) => {
+                    self.recycle(data.len());
+                    return Poll::Ready(Ok(Incoming::Binary(data)));
+                }
+                Ok(WsMessage::Close(_)) => {
+                    // Reading on makes tungstenite write its answer.
+                    let _ = self.ws.read();
+                    return Poll::Ready(Err(Ended {
+                        loss: Loss::Closed,
+                        code: None,
+                    }));
+                }
+                Ok(WsMessage::Ping(_) | WsMessage::Pong(_) | WsMessage::Frame(_)) => {}
+                Err(tungstenite::Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => {
+                    ready!(self.poll_fill(cx));
+                }
+                Err(error) => return Poll::Ready(Err(self.ended(&error))),
+            }
+        }
+    }
+
+    /// Control frames that are to be sent.
+    pub(crate) fn take_control(&mut self) -> Option<Vec<u8>> {
+        let outgoing = &mut self.ws.get_mut().outgoing;
+        (!outgoing.is_empty()).then(|| std::mem::take(outgoing))
     }
 
     /// Writes what the outbox holds.
@@ -137,7 +163,7 @@ impl WebSocketStream {
             reason: Utf8Bytes::default(),
         });
         let _ = self.ws.close(frame);
-        self.collect_control(&mut outbox);
+        outbox.push_control(&self.take_control().unwrap_or_default());
         let end = std::future::poll_fn(|cx| self.poll_end(cx, &mut outbox));
         // Either way the stream is dropped now.
         let _ = tokio::time::timeout(LINGER, end).await;
@@ -160,44 +186,6 @@ impl WebSocketStream {
         ended
     }
 
-    fn poll_read(
-        &mut self,
-        cx: &mut Context<'_>,
-        outbox: &mut Outbox,
-        now: Instant,
-    ) -> Poll<Result<Incoming, Ended>> {
-        self.ws.get_mut().now = Some(now);
-        loop {
-            match self.ws.read() {
-                Ok(WsMessage::Text(text)) => {
-                    self.recycle(text.len());
-                    return Poll::Ready(Ok(Incoming::Text(text)));
-                }
-                Ok(WsMessage::Binary(data)) => {
-                    self.recycle(data.len());
-                    return Poll::Ready(Ok(Incoming::Binary(data)));
-                }
-                Ok(WsMessage::Close(_)) => {
-                    // Reading on makes tungstenite write its answer.
-                    let _ = self.ws.read();
-                    return Poll::Ready(Err(Ended {
-                        loss: Loss::Closed,
-                        code: None,
-                    }));
-                }
-                Ok(WsMessage::Ping(_) | WsMessage::Pong(_) | WsMessage::Frame(_)) => {}
-                Err(tungstenite::Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => {
-                    self.collect_control(outbox);
-                    if outbox.control_bytes() > MAX_CONTROL_BYTES {
-                        return Poll::Pending;
-                    }
-                    ready!(self.poll_fill(cx));
-                }
-                Err(error) => return Poll::Ready(Err(self.ended(&error))),
-            }
-        }
-    }
-
     /// Reads from the socket into the shim, which is empty. A broken connection looks like a closed
     /// one, as it does to the official server.
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -211,13 +199,6 @@ impl WebSocketStream {
                 give_back_scratch(scratch);
                 Poll::Pending
             }
-        }
-    }
-
-    fn collect_control(&mut self, outbox: &mut Outbox) {
-        let outgoing = &mut self.ws.get_mut().outgoing;
-        if !outgoing.is_empty() {
-            outbox.push_control(&std::mem::take(outgoing));
         }
     }
 

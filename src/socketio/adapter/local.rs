@@ -1,6 +1,7 @@
 //! The adapter of a single process.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
@@ -35,7 +36,7 @@ type IdShard = Mutex<HashMap<Sid, Recipient>>;
 ///
 /// Locks, outermost first: a socket's membership, then a shard of the table or a room. Sockets'
 /// ids have shards of their own, and nothing is locked inside them.
-pub(crate) struct LocalAdapter {
+pub struct LocalAdapter {
     everybody: Arc<Room<Recipient>>,
     rooms: RoomTable<Recipient>,
     by_id: [IdShard; 16],
@@ -45,7 +46,7 @@ pub(crate) struct LocalAdapter {
 
 impl LocalAdapter {
     /// An empty adapter, in which each socket may be in `max_rooms` rooms beside its own.
-    pub(crate) fn new(max_rooms: usize) -> Self {
+    pub fn new(max_rooms: usize) -> Self {
         Self {
             everybody: Arc::new(Room::new(0, "")),
             rooms: RoomTable::new(),
@@ -106,6 +107,14 @@ impl LocalAdapter {
             one: target.skip.map(Socket::key),
             many,
         }
+    }
+}
+
+impl fmt::Debug for LocalAdapter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalAdapter")
+            .field("rooms", &self.rooms.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -193,7 +202,7 @@ impl Adapter for LocalAdapter {
     fn sockets(&self, target: &Target<'_>) -> Vec<Socket> {
         let mut sockets = Vec::new();
         broadcast::visit(self.audience(target), |recipient| {
-            sockets.push(recipient.socket.clone())
+            sockets.push(recipient.socket.clone());
         });
         sockets
     }

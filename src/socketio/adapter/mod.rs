@@ -1,13 +1,15 @@
 //! What knows who is in which room, and carries broadcasts to them.
 //!
-//! [`Adapter`] is the seam for several nodes: the [`local`] one serves a single process, and one
-//! that talks to other nodes wraps it. Every adapter passes the contract suite in `contract`.
+//! [`Adapter`] is the seam for several nodes: [`LocalAdapter`] serves a single process, and one that
+//! talks to other nodes wraps it. Every adapter passes the contract suite in `tests/adapter.rs`.
 
 mod broadcast;
 pub(crate) mod local;
 pub(crate) mod rooms;
 
 use engineio::Frame;
+
+pub use local::LocalAdapter;
 
 use super::server::socket::Socket;
 

@@ -18,7 +18,7 @@ use super::client::Driver;
 use super::namespace::{Namespace, NamespaceBuilder};
 use super::operators::Broadcast;
 use super::socket::{EmitError, Socket};
-use crate::socketio::adapter::local::LocalAdapter;
+use crate::socketio::adapter::{Adapter, LocalAdapter};
 use crate::socketio::proto::connection::ConnectionLimits;
 use crate::socketio::proto::names::DEFAULT_NAMESPACE;
 
@@ -29,9 +29,12 @@ pub struct IoBuilder {
     engine: engineio::Config,
     limits: ConnectionLimits,
     max_rooms: usize,
+    adapter: Option<AdapterFactory>,
     namespaces: HashMap<Box<str>, NamespaceBuilder>,
     bundles: Option<ClientBundles>,
 }
+
+type AdapterFactory = Box<dyn Fn(&str) -> Box<dyn Adapter>>;
 
 impl IoBuilder {
     /// The exact path, with its trailing slash. Default `/socket.io/`.
@@ -65,6 +68,13 @@ impl IoBuilder {
         self
     }
 
+    /// Makes the adapter of each namespace, given its name. Default: a [`LocalAdapter`] with the
+    /// limit of [`max_rooms`](Self::max_rooms).
+    pub fn adapter(mut self, make: impl Fn(&str) -> Box<dyn Adapter> + 'static) -> Self {
+        self.adapter = Some(Box::new(make));
+        self
+    }
+
     /// Declares a namespace. `/` exists without it; a client that asks for one that was not declared
     /// is refused with `Invalid namespace`.
     pub fn namespace(
@@ -91,9 +101,12 @@ impl IoBuilder {
             .limits
             .max_attachment_bytes
             .min(self.engine.max_payload);
-        let max_rooms = self.max_rooms;
         let namespaces = self.namespaces.into_iter().map(|(name, handlers)| {
-            let namespace = Namespace::new(&name, handlers, Box::new(LocalAdapter::new(max_rooms)));
+            let adapter = match &self.adapter {
+                Some(make) => make(&name),
+                None => Box::new(LocalAdapter::new(self.max_rooms)),
+            };
+            let namespace = Namespace::new(&name, handlers, adapter);
             (name, namespace)
         });
         let namespaces: HashMap<_, _> = namespaces.collect();
@@ -171,6 +184,7 @@ impl Io {
             engine: engineio::Config::default(),
             limits: ConnectionLimits::default(),
             max_rooms: 1024,
+            adapter: None,
             namespaces: HashMap::new(),
             bundles: None,
         }

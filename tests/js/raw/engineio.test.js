@@ -99,7 +99,7 @@ describe("engineio_suite", () => {
       const socket = await at.endpoint.stream();
       t.after(() => socket.end());
       for (const packet of numbers) socket.send(packet);
-      for (const packet of numbers) assert.equal(await socket.text(500), packet);
+      for (const packet of numbers) assert.equal(await socket.beyondPings(500), packet);
       const session = await at.endpoint.poll();
       await session.post(numbers.slice(0, 100).join("\x1e"));
       assert.equal(await session.get(), numbers.slice(0, 100).join("\x1e"));

@@ -181,6 +181,15 @@ export class RawSocket {
     return frame;
   }
 
+  /** The next frame that is no ping; pings are answered. For talk that may take longer than the ping interval. */
+  async beyondPings(bound) {
+    for (;;) {
+      const frame = await this.frame(bound);
+      if (frame !== "2") return frame;
+      this.send("3");
+    }
+  }
+
   /** Answers pings until the server has closed the connection: so a ping time-out cannot pass for a close. */
   async closed(bound = ANSWER_MS) {
     const end = performance.now() + bound;

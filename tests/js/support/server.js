@@ -53,6 +53,24 @@ export class Server {
     return server;
   }
 
+  /** Runs a command to its end: `{code, signal, log}`. `input` is what it reads. */
+  static async run(command, args, { env = {}, input = "" } = {}) {
+    const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ["pipe", "pipe", "pipe"] });
+    running.add(child);
+    let log = "";
+    for (const stream of [child.stdout, child.stderr]) stream.on("data", (data) => (log += data));
+    child.stdin.on("error", () => {});
+    child.stdin.end(input);
+    const ended = new Promise((resolve, reject) => {
+      child.on("error", reject);
+      child.on("close", (code, signal) => resolve({ code, signal, log }));
+    });
+    return within(20_000, `${command} ends`, ended).finally(() => {
+      child.kill("SIGKILL");
+      running.delete(child);
+    });
+  }
+
   /** Everything the process has written beside the line with its port. */
   get log() {
     return this.#log;

@@ -1,0 +1,23 @@
+//! The server over real sockets: every HTTP reply to the byte, every WebSocket violation, the
+//! upgrade, the ends. Each wait is bounded far below the heartbeat, so that a ping time-out can
+//! never pass for a close.
+#![cfg(feature = "server")]
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod abandoned;
+mod client;
+mod client_suite;
+mod closing;
+#[cfg(feature = "compression")]
+mod compression;
+mod handler;
+mod handshake;
+mod heartbeat;
+mod ids;
+mod origins;
+mod polling;
+mod seeds;
+mod server;
+mod upgrade;
+mod upgrade_traffic;
+mod websocket;

@@ -1,0 +1,184 @@
+//! The server under test: an echo whose sessions the test can reach.
+
+use std::{
+    future::Future,
+    net::SocketAddr,
+    pin::Pin,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use engineio::{
+    Application, CloseReason, Config, Frame, Handler, Handshake, Message, Server, SessionHandle,
+};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{net::TcpListener, sync::mpsc};
+
+/// Longest wait for anything, far below the heartbeat of [`config`].
+pub(crate) const SOON: Duration = Duration::from_millis(1000);
+
+/// The official defaults: the first ping is 25 s away.
+pub(crate) fn config() -> Config {
+    Config::default()
+}
+
+/// What the application saw.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Seen {
+    Opened,
+    Text(String),
+    Binary(Vec<u8>),
+    Closed(CloseReason),
+}
+
+struct Echo {
+    seen: mpsc::UnboundedSender<Seen>,
+    sessions: Arc<Mutex<Vec<SessionHandle>>>,
+    handshakes: Arc<Mutex<Vec<Handshake>>>,
+}
+
+struct EchoSession {
+    session: SessionHandle,
+    seen: mpsc::UnboundedSender<Seen>,
+}
+
+impl Application for Echo {
+    type Handler = EchoSession;
+
+    fn open(&self, handshake: Handshake, session: SessionHandle) -> EchoSession {
+        let _ = self.seen.send(Seen::Opened);
+        self.sessions.lock().unwrap().push(session.clone());
+        self.handshakes.lock().unwrap().push(handshake);
+        EchoSession {
+            session,
+            seen: self.seen.clone(),
+        }
+    }
+}
+
+impl Handler for EchoSession {
+    fn handle_message(&mut self, message: Message<'_>, _now: Instant) {
+        let (seen, frame) = match message {
+            Message::Text(text) => (Seen::Text(text.to_owned()), Frame::text(text)),
+            Message::Binary(data) => (Seen::Binary(data.to_vec()), Frame::binary(data)),
+        };
+        let _ = self.seen.send(seen);
+        let _ = self.session.send(frame);
+    }
+
+    fn handle_close(&mut self, reason: CloseReason, _now: Instant) {
+        let _ = self.seen.send(Seen::Closed(reason));
+    }
+}
+
+/// A listening server.
+pub(crate) struct TestServer {
+    pub(crate) address: SocketAddr,
+    pub(crate) sessions: Arc<Mutex<Vec<SessionHandle>>>,
+    pub(crate) handshakes: Arc<Mutex<Vec<Handshake>>>,
+    seen: mpsc::UnboundedReceiver<Seen>,
+    count: Box<dyn Fn() -> usize + Send>,
+    shut: Box<dyn Fn() + Send>,
+    closed: Box<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>,
+}
+
+impl TestServer {
+    pub(crate) async fn start() -> Self {
+        Self::with(config()).await
+    }
+
+    pub(crate) async fn with(config: Config) -> Self {
+        let (sender, seen) = mpsc::unbounded_channel();
+        let (sessions, handshakes) = (Arc::default(), Arc::default());
+        let echo = Echo {
+            seen: sender,
+            sessions: Arc::clone(&sessions),
+            handshakes: Arc::clone(&handshakes),
+        };
+        let served = Self::serving(&Server::new(config, echo)).await;
+        Self {
+            sessions,
+            handshakes,
+            seen,
+            ..served
+        }
+    }
+
+    /// Serves another application; what it saw is its own business.
+    pub(crate) async fn serving<A: Application>(server: &Server<A>) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (counted, closing, closed) = (server.clone(), server.clone(), server.clone());
+        tokio::spawn(accept(listener, server.clone()));
+        Self {
+            address,
+            sessions: Arc::default(),
+            handshakes: Arc::default(),
+            seen: mpsc::unbounded_channel().1,
+            count: Box::new(move || counted.clients_count()),
+            shut: Box::new(move || closing.close()),
+            closed: Box::new(move || {
+                let server = closed.clone();
+                Box::pin(async move { server.closed().await })
+            }),
+        }
+    }
+
+    /// Someone else's server, of which only the address is known.
+    pub(crate) fn at(address: SocketAddr) -> Self {
+        Self {
+            address,
+            sessions: Arc::default(),
+            handshakes: Arc::default(),
+            seen: mpsc::unbounded_channel().1,
+            count: Box::new(|| unreachable!("not our server")),
+            shut: Box::new(|| unreachable!("not our server")),
+            closed: Box::new(|| unreachable!("not our server")),
+        }
+    }
+
+    /// What the application saw next.
+    pub(crate) async fn seen(&mut self) -> Seen {
+        tokio::time::timeout(SOON, self.seen.recv())
+            .await
+            .expect("the application sees it")
+            .unwrap()
+    }
+
+    /// The handle of the latest session.
+    pub(crate) fn session(&self) -> SessionHandle {
+        self.sessions.lock().unwrap().last().unwrap().clone()
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        (self.count)()
+    }
+
+    /// Closes all sessions, as at the end of a server.
+    pub(crate) fn close(&self) {
+        (self.shut)();
+    }
+
+    /// Waits until nothing of any session is left.
+    pub(crate) async fn closed(&self) {
+        (self.closed)().await;
+    }
+
+    #[track_caller]
+    pub(crate) fn assert_unseen(&mut self) {
+        assert!(self.seen.try_recv().is_err(), "nothing more was seen");
+    }
+}
+
+async fn accept<A: Application>(listener: TcpListener, server: Server<A>) {
+    loop {
+        let (tcp, peer) = listener.accept().await.unwrap();
+        tcp.set_nodelay(true).unwrap();
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .serve_connection(TokioIo::new(tcp), server.service(peer))
+            .with_upgrades();
+        tokio::spawn(connection);
+    }
+}

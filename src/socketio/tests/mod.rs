@@ -1,0 +1,9 @@
+//! The server half, driven in one process: clients speak to it over polling, without a socket.
+
+mod adapter;
+mod allocations;
+mod harness;
+mod lifecycle;
+mod messages;
+mod seeds;
+mod websocket;
