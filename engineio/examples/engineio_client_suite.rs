@@ -1,7 +1,7 @@
 //! The server that the test suite of the official client runs against:
 //! `PORT=3000 cargo run -p engineio --example engineio_client_suite`
 
-mod listen;
+pub(crate) mod listen;
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -14,6 +14,7 @@ use engineio::{
     Refusal, Server, SessionHandle,
 };
 use http::{HeaderMap, HeaderValue, header, request};
+use hyper::body::Incoming;
 
 /// The headers of the latest POST. The suite runs one client at a time.
 type LastPost = Arc<Mutex<String>>;
@@ -91,11 +92,14 @@ async fn decide(denied: bool) -> Result<(), Refusal> {
     }
 }
 
-#[tokio::main]
-async fn main() -> std::io::Result<()> {
+/// The server, and what has to see every request before it.
+pub(crate) fn suite() -> (
+    Server<impl Application>,
+    impl Fn(&http::Request<Incoming>) + Clone + Send + 'static,
+) {
     let last_post = LastPost::default();
     let seen = Arc::clone(&last_post);
-    let observe = move |request: &http::Request<_>| {
+    let observe = move |request: &http::Request<Incoming>| {
         if request.method() == http::Method::POST {
             *seen.lock().unwrap_or_else(PoisonError::into_inner) = to_json(request.headers());
         }
@@ -115,5 +119,11 @@ async fn main() -> std::io::Result<()> {
         initial_headers: Some(HeadersHook::new(cookies)),
         ..Config::default()
     };
-    listen::serve(Server::new(config, Suite { last_post }), observe).await
+    (Server::new(config, Suite { last_post }), observe)
+}
+
+#[tokio::main]
+async fn main() -> std::io::Result<()> {
+    let (server, observe) = suite();
+    listen::serve(server, observe).await
 }

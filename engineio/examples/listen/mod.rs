@@ -20,6 +20,15 @@ pub(crate) async fn serve<A: Application>(
         .unwrap_or(3000);
     let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], port))).await?;
     announce(listener.local_addr()?.port());
+    accept(listener, server, observe).await
+}
+
+/// Serves what `listener` accepts, for ever.
+pub(crate) async fn accept<A: Application>(
+    listener: TcpListener,
+    server: Server<A>,
+    observe: impl Fn(&Request<Incoming>) + Clone + Send + 'static,
+) -> ! {
     loop {
         match listener.accept().await {
             Ok((tcp, peer)) => {

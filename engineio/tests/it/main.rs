@@ -6,7 +6,10 @@
 
 mod abandoned;
 mod client;
+mod client_suite;
 mod closing;
+#[cfg(feature = "compression")]
+mod compression;
 mod handler;
 mod handshake;
 mod heartbeat;
@@ -15,4 +18,5 @@ mod polling;
 mod seeds;
 mod server;
 mod upgrade;
+mod upgrade_traffic;
 mod websocket;

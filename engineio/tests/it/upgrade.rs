@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use engineio::{Config, Frame, TransportKind};
+use engineio::{Config, TransportKind};
 
 use crate::{
-    client::{Polling, Ws, request},
+    client::{Polling, Ws},
     server::{TestServer, config},
 };
 
@@ -178,55 +178,4 @@ async fn an_upgrade_of_an_unknown_session_is_refused() {
     let target = "/engine.io/?EIO=4&transport=websocket&sid=AAAAAAAAAAAAAAAAAAAA";
     let (_, reply) = Ws::ask(&server, target, "").await;
     assert_eq!(reply.row(), (400, "text/html", "Session ID unknown"));
-}
-
-#[tokio::test]
-async fn two_hundred_upgrades_under_traffic_lose_double_and_reorder_nothing() {
-    let server = TestServer::start().await;
-    for round in 0..200 {
-        let client = Polling::open(&server).await;
-        let session = server.session();
-        let sender = tokio::spawn(async move {
-            for number in 0..40 {
-                session.send(Frame::text(&number.to_string())).unwrap();
-                tokio::task::yield_now().await;
-            }
-        });
-        let mut received = Vec::new();
-        let mut collect = |payload: &str| {
-            let messages = payload
-                .split('\x1e')
-                .filter_map(|packet| packet.strip_prefix('4'));
-            received.extend(messages.map(|number| number.parse::<u32>().unwrap()));
-        };
-        let mut ws = Ws::connect(&server, &client.websocket_target()).await;
-        let mut poll = client.begin_poll().await;
-        ws.send("2probe").await;
-        collect(poll.reply().await.text());
-        assert_eq!(ws.text().await, "3probe");
-        if round % 2 == 0 {
-            collect(client.poll().await.text());
-        }
-        ws.send("5").await;
-        ws.send("4999").await;
-        let mut last = 0;
-        while last != 999 {
-            let text = ws.text().await;
-            last = text[1..].parse().unwrap();
-            collect(&text);
-        }
-        sender.await.unwrap();
-        let mut expected: Vec<u32> = (0..40).collect();
-        received.retain(|&number| number != 999);
-        while received.len() < expected.len() {
-            received.push(ws.text().await[1..].parse().unwrap());
-        }
-        assert_eq!(received, std::mem::take(&mut expected), "round {round}");
-    }
-    assert!(
-        request(&server, "GET /engine.io/?EIO=4&transport=polling", b"")
-            .await
-            .status
-            == 200
-    );
 }
