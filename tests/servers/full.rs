@@ -82,10 +82,10 @@ fn rooms(ns: NamespaceBuilder) -> NamespaceBuilder {
 /// The two ways in which a server ends it.
 fn disconnects(ns: NamespaceBuilder) -> NamespaceBuilder {
     ns.on("kick-me", async |socket: Socket, _: Event| {
-        socket.disconnect(false)
+        socket.disconnect(false);
     })
     .on("drop-me", async |socket: Socket, _: Event| {
-        socket.close_connection()
+        socket.close_connection();
     })
 }
 

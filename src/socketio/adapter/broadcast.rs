@@ -43,7 +43,7 @@ impl Excluded {
 pub(super) fn send(frame: &Frame, audience: Audience, delivery: Delivery) {
     if delivery == Delivery::Volatile {
         return visit(audience, |recipient| {
-            _ = recipient.session.send_volatile(frame.clone())
+            _ = recipient.session.send_volatile(frame.clone());
         });
     }
     let most = audience

@@ -202,7 +202,7 @@ impl Adapter for LocalAdapter {
     fn sockets(&self, target: &Target<'_>) -> Vec<Socket> {
         let mut sockets = Vec::new();
         broadcast::visit(self.audience(target), |recipient| {
-            sockets.push(recipient.socket.clone())
+            sockets.push(recipient.socket.clone());
         });
         sockets
     }

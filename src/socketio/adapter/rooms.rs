@@ -26,7 +26,7 @@ const UNINDEXED: usize = 16;
 pub(crate) struct Members<M> {
     list: Vec<M>,
     /// Where each is, once the list is long.
-    places: Option<Box<HashMap<SocketKey, usize>>>,
+    places: Option<HashMap<SocketKey, usize>>,
     /// The room was found empty and has left the table: it takes nobody any more.
     dead: bool,
 }
@@ -65,7 +65,7 @@ impl<M: Member> Members<M> {
                 .iter()
                 .enumerate()
                 .map(|(place, member)| (member.key(), place));
-            self.places = Some(Box::new(places.collect()));
+            self.places = Some(places.collect());
         }
     }
 

@@ -311,6 +311,14 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_a_placeholder_in_a_packet_without_attachments() {
+        let object = json!({"_placeholder": true, "num": 0});
+        let args = event(&format!(r#"2["m",{object}]"#), &[]);
+        assert_eq!(args.data::<Value>().expect("an object"), object);
+        assert_eq!(args.decode::<(Value,)>().expect("an object"), (object,));
+    }
+
+    #[test]
     fn attachments_take_the_place_of_their_placeholders() {
         #[derive(serde::Deserialize)]
         struct File {

@@ -138,6 +138,10 @@ impl<'de, T: DeserializeSeed<'de>> DeserializeSeed<'de> for WithAttachments<'_, 
     type Value = T::Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<T::Value, D::Error> {
+        // In a packet without attachments nothing is a placeholder.
+        if self.attachments.is_empty() {
+            return self.inner.deserialize(deserializer);
+        }
         self.inner
             .deserialize(WithAttachments::new(deserializer, self.attachments))
     }
@@ -374,6 +378,7 @@ impl Leaf {
 }
 
 /// A key of which only two matter. Nothing is allocated for it.
+#[derive(Clone, Copy)]
 enum Key {
     Placeholder,
     Num,

@@ -37,7 +37,7 @@ impl Client {
 
     fn join(&mut self, namespace: &str, socket: u32) {
         let connected = self.text(&format!("0{namespace},"));
-        let _ = self.connection.accept(namespace, socket) || panic!("{connected:?}");
+        assert!(self.connection.accept(namespace, socket), "{connected:?}");
     }
 
     fn text(&mut self, text: &str) -> Outcome {

@@ -5,6 +5,11 @@
 //! U+FFFD instead of costing an honest client its connection. `serde_json`'s own validation without
 //! a value (`IgnoredAny`, `RawValue`) has no depth limit and no number range, so it cannot stand in.
 
+/// Keys that begin so are not data to `serde_json`: with its feature `raw_value`, an object with such
+/// a key is replaced by the JSON inside its string, which may nest anew. A few kilobytes could so
+/// exhaust the stack behind the depth limit.
+const PRIVATE_KEY: &str = "$serde_json::private::";
+
 /// Levels of nesting that `serde_json` follows before it gives up.
 pub(crate) const MAX_DEPTH: u32 = 127;
 
@@ -32,6 +37,9 @@ pub enum JsonError {
     /// Nested deeper than what any part of the server would follow.
     #[error("nested deeper than {MAX_DEPTH} levels")]
     TooDeep,
+    /// A key that `serde_json` takes for one of its own.
+    #[error("a key of the JSON library's own")]
+    PrivateKey,
     /// A number beyond the range of a double.
     #[error("number out of range at byte {at}")]
     NumberOutOfRange {
@@ -188,7 +196,11 @@ impl Scanner<'_> {
         if self.peek() != Some(b'"') {
             return Err(self.wrong());
         }
+        let start = self.at;
         self.string()?;
+        if is_private(&self.bytes[start + 1..self.at - 1]) {
+            return Err(JsonError::PrivateKey);
+        }
         self.blanks();
         if self.peek() != Some(b':') {
             return Err(self.wrong());
@@ -337,6 +349,45 @@ impl Scanner<'_> {
     }
 }
 
+/// Whether a key, given as it is written, begins with [`PRIVATE_KEY`].
+fn is_private(key: &[u8]) -> bool {
+    if key.first() == Some(&b'$') && key.starts_with(PRIVATE_KEY.as_bytes()) {
+        return true;
+    }
+    if !key.contains(&b'\\') {
+        return false;
+    }
+    // No character is written with more than six bytes.
+    let written = &key[..key.len().min(6 * PRIVATE_KEY.len())];
+    let mut read = Unescape { written };
+    PRIVATE_KEY
+        .bytes()
+        .all(|expected| read.next() == Some(expected))
+}
+
+/// The characters of a string, as far as they are ASCII; others end it.
+struct Unescape<'a> {
+    written: &'a [u8],
+}
+
+impl Iterator for Unescape<'_> {
+    type Item = u8;
+
+    fn next(&mut self) -> Option<u8> {
+        let (byte, length) = match self.written {
+            [b'\\', b'u', b'0', b'0', high, low, ..] => {
+                let digit = |byte: u8| char::from(byte).to_digit(16);
+                (u8::try_from(digit(*high)? * 16 + digit(*low)?).ok()?, 6)
+            }
+            [b'\\', escaped, ..] => (*escaped, 2),
+            [byte, ..] => (*byte, 1),
+            [] => return None,
+        };
+        self.written = &self.written[length..];
+        byte.is_ascii().then_some(byte)
+    }
+}
+
 fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\n' | b'\r' | b'\t')
 }
@@ -411,6 +462,35 @@ mod tests {
             );
         }
         assert_eq!(scan(&"[".repeat(128)), Err(JsonError::TooDeep));
+    }
+
+    #[test]
+    fn keys_of_the_json_library_are_refused_however_they_are_written() {
+        for key in [
+            "$serde_json::private::RawValue",
+            "$serde_json::private::Number",
+            r"\u0024serde_json::private::RawValue",
+            r"$serde_json\u003a:private::RawValue",
+        ] {
+            assert_eq!(
+                scan(&format!(r#"[{{"{key}":"[1]"}}]"#)),
+                Err(JsonError::PrivateKey),
+                "{key}"
+            );
+        }
+        for key in [
+            "$serde_json",
+            r"\u0024serde_json",
+            "a$serde_json::private::",
+            r"\n",
+            "",
+        ] {
+            assert!(scan(&format!(r#"[{{"{key}":"[1]"}}]"#)).is_ok(), "{key}");
+        }
+        assert!(
+            scan(r#"["$serde_json::private::RawValue"]"#).is_ok(),
+            "as a value it is a string"
+        );
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod binary;
 pub mod codec;
 pub mod connection;
 pub mod encode;
+pub mod fuzz;
 pub mod json;
 pub mod names;
 pub mod packet;

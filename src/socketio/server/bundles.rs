@@ -101,7 +101,7 @@ mod tests {
     };
 
     fn reply(
-        method: Method,
+        method: &Method,
         path: &str,
         if_none_match: Option<&'static str>,
     ) -> Option<Response<Full<Bytes>>> {
@@ -109,12 +109,12 @@ mod tests {
         if let Some(tag) = if_none_match {
             headers.insert(IF_NONE_MATCH, HeaderValue::from_static(tag));
         }
-        BUNDLES.reply("/socket.io/", &method, path, &headers)
+        BUNDLES.reply("/socket.io/", method, path, &headers)
     }
 
     #[test]
     fn trap_91_a_bundle_has_a_quoted_tag_and_is_revalidated() {
-        let response = reply(Method::GET, "/socket.io/socket.io.js", None).expect("served");
+        let response = reply(&Method::GET, "/socket.io/socket.io.js", None).expect("served");
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()[ETAG], "\"4.8.3\"");
         assert_eq!(response.headers()[CACHE_CONTROL], "public, max-age=0");
@@ -122,7 +122,7 @@ mod tests {
             response.headers()[CONTENT_TYPE],
             "application/javascript; charset=utf-8"
         );
-        let response = reply(Method::HEAD, "/socket.io/socket.io.js.map", None).expect("served");
+        let response = reply(&Method::HEAD, "/socket.io/socket.io.js.map", None).expect("served");
         assert_eq!(
             response.headers()[CONTENT_TYPE],
             "application/json; charset=utf-8"
@@ -133,13 +133,13 @@ mod tests {
     fn trap_91_a_known_tag_gets_304_weak_or_not() {
         for tag in ["\"4.8.3\"", "W/\"4.8.3\""] {
             let response =
-                reply(Method::GET, "/socket.io/socket.io.js", Some(tag)).expect("served");
+                reply(&Method::GET, "/socket.io/socket.io.js", Some(tag)).expect("served");
             assert_eq!(response.status(), 304, "{tag}");
             assert_eq!(response.body().size_hint().exact(), Some(0));
         }
         for tag in ["4.8.3", "\"4.8.2\"", "*"] {
             let response =
-                reply(Method::GET, "/socket.io/socket.io.js", Some(tag)).expect("served");
+                reply(&Method::GET, "/socket.io/socket.io.js", Some(tag)).expect("served");
             assert_eq!(response.status(), 200, "{tag}");
         }
     }
@@ -153,8 +153,8 @@ mod tests {
             "/socket.io.js",
             "/socket.io/../socket.io.js",
         ] {
-            assert!(reply(Method::GET, path, None).is_none(), "{path}");
+            assert!(reply(&Method::GET, path, None).is_none(), "{path}");
         }
-        assert!(reply(Method::POST, "/socket.io/socket.io.js", None).is_none());
+        assert!(reply(&Method::POST, "/socket.io/socket.io.js", None).is_none());
     }
 }

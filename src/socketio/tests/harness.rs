@@ -117,6 +117,22 @@ impl Client {
     }
 }
 
+/// Lets stopped time pass: the clock jumps as soon as nobody has anything to do.
+pub(crate) async fn pass(time: Duration) {
+    _ = tokio::time::timeout(time, std::future::pending::<()>()).await;
+}
+
+/// Lets stopped time pass until something holds, for ten minutes at most.
+pub(crate) async fn until(holds: impl Fn() -> bool) {
+    for _ in 0..600_000 {
+        if holds() {
+            return;
+        }
+        pass(Duration::from_millis(1)).await;
+    }
+    panic!("it never came to hold");
+}
+
 /// Lines that handlers write, in the order in which they ran.
 #[derive(Clone, Default)]
 pub(crate) struct Log(Arc<Mutex<Vec<String>>>);
@@ -132,9 +148,7 @@ impl Log {
 
     /// Waits, in stopped time, until there are so many lines.
     pub(crate) async fn wait(&self, count: usize) -> Vec<String> {
-        while self.0.lock().len() < count {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        until(|| self.0.lock().len() >= count).await;
         self.lines()
     }
 }

@@ -1,9 +1,8 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tokio::time::sleep;
 
-use super::harness::{Client, Log, only_socket};
+use super::harness::{Client, Log, only_socket, pass, until};
 use crate::socketio::{
     ConnectError, ConnectRequest, ConnectionLimits, DisconnectReason, Event, Io, NamespaceBuilder,
     Socket,
@@ -114,7 +113,7 @@ async fn middlewares_run_one_after_another_up_to_the_first_refusal() {
         ns.use_middleware(move |_| {
             let log = first.clone();
             async move {
-                sleep(Duration::from_secs(1)).await;
+                pass(Duration::from_secs(1)).await;
                 log.add("first");
                 Err(ConnectError::new("no"))
             }
@@ -141,7 +140,7 @@ async fn trap_82_a_middleware_that_finishes_after_the_client_left_connects_nobod
         logged(ns, &log).use_middleware(move |_| {
             let log = decided.clone();
             async move {
-                sleep(Duration::from_secs(5)).await;
+                pass(Duration::from_secs(5)).await;
                 log.add("decided");
                 Ok(())
             }
@@ -151,7 +150,7 @@ async fn trap_82_a_middleware_that_finishes_after_the_client_left_connects_nobod
     client.send(&["0"]).await;
     client.close().await;
     log.wait(1).await;
-    sleep(Duration::from_secs(60)).await;
+    pass(Duration::from_secs(60)).await;
     assert_eq!(log.lines(), ["decided"]);
     assert_eq!(io.root().sockets_count(), 0);
 }
@@ -190,7 +189,7 @@ async fn reasons_have_the_official_texts() {
         let client = Client::join(&io).await;
         match reason {
             "transport close" => client.close().await,
-            "ping timeout" => sleep(Duration::from_secs(60)).await,
+            "ping timeout" => pass(Duration::from_secs(60)).await,
             "server namespace disconnect" => only_socket(&io).disconnect(true),
             "server shutting down" => io.close(),
             "forced close" => client.send(&["2[]"]).await,
@@ -264,9 +263,7 @@ async fn trap_84_joining_after_the_disconnect_does_nothing() {
     let client = Client::join(&io).await;
     let socket = only_socket(&io);
     client.close().await;
-    while io.root().sockets_count() > 0 {
-        sleep(Duration::from_millis(1)).await;
-    }
+    until(|| io.root().sockets_count() == 0).await;
     socket.join("room").expect("no limit");
     assert!(socket.rooms().is_empty());
     assert_eq!(io.root().rooms_count(), 0);
@@ -278,7 +275,7 @@ async fn trap_84_events_behind_a_disconnect_are_ignored() {
     let seen = log.clone();
     let io = io(|ns| {
         ns.on("kick", async |socket: Socket, _: Event| {
-            socket.disconnect(false)
+            socket.disconnect(false);
         })
         .on("m", move |_, _| {
             let log = seen.clone();
@@ -298,7 +295,7 @@ async fn leaving_and_joining_in_one_breath_is_handled_in_order() {
     let log = Log::default();
     let io = io(|ns| {
         logged(ns, &log).on("m", async |socket: Socket, _: Event| {
-            _ = socket.emit("n", &())
+            _ = socket.emit("n", &());
         })
     });
     let client = Client::join(&io).await;
@@ -332,9 +329,7 @@ async fn trap_61_a_violation_closes_the_whole_connection() {
         client.send(&["0/b,"]).await;
         client.send(&[bad, r#"2["m"]"#]).await;
         assert!(client.is_closed().await, "{bad}");
-        while io.root().sockets_count() > 0 {
-            sleep(Duration::from_millis(1)).await;
-        }
+        until(|| io.root().sockets_count() == 0).await;
     }
     let forced = log
         .lines()
@@ -350,13 +345,13 @@ async fn trap_64_who_joins_nothing_in_time_is_closed() {
         .connect_timeout(Duration::from_secs(1))
         .build();
     let client = Client::open(&io).await;
-    sleep(Duration::from_millis(999)).await;
+    pass(Duration::from_millis(999)).await;
     assert_eq!(io.clients_count(), 1);
-    sleep(Duration::from_millis(2)).await;
+    pass(Duration::from_millis(2)).await;
     assert!(client.is_closed().await);
     let client = Client::join(&io).await;
     client.send(&["1"]).await;
-    sleep(Duration::from_secs(10)).await;
+    pass(Duration::from_secs(10)).await;
     assert!(!client.is_closed().await, "trap 62: it stays, and pings");
 }
 
@@ -380,7 +375,7 @@ async fn a_panic_ends_the_socket_of_the_handler_and_no_other() {
         logged(ns, &log)
             .on("panic", async |_: Socket, _: Event| panic!("a bug"))
             .on("late-panic", async |_: Socket, _: Event| {
-                sleep(Duration::from_secs(1)).await;
+                pass(Duration::from_secs(1)).await;
                 panic!("a bug")
             })
             .on("m", async |_: Socket, event: Event| {
@@ -416,7 +411,7 @@ async fn a_panic_in_one_of_two_namespaces_leaves_the_other() {
         })
         .namespace("/b", |ns| {
             ns.on("m", async |socket: Socket, _: Event| {
-                _ = socket.emit("n", &())
+                _ = socket.emit("n", &());
             })
         })
         .build();

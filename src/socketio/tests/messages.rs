@@ -2,9 +2,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::Value;
-use tokio::time::sleep;
 
-use super::harness::{Client, Log, only_socket};
+use super::harness::{Client, Log, only_socket, pass};
 use crate::socketio::{AckError, Event, Io, NamespaceBuilder, Socket};
 
 fn io(register: impl FnOnce(NamespaceBuilder) -> NamespaceBuilder) -> Io {
@@ -87,7 +86,7 @@ async fn handlers_start_in_the_order_of_their_events_and_wait_beside_each_other(
             async move {
                 let seconds = event.data::<u64>().expect("a number");
                 log.add(format!("begin {seconds}"));
-                sleep(Duration::from_secs(seconds)).await;
+                pass(Duration::from_secs(seconds)).await;
                 log.add(format!("end {seconds}"));
             }
         })
@@ -134,16 +133,16 @@ async fn a_client_whose_handlers_all_wait_is_not_read_and_keeps_its_connection()
             let log = seen.clone();
             async move {
                 log.add("begin");
-                sleep(Duration::from_secs(20)).await;
+                pass(Duration::from_secs(20)).await;
             }
         })
     });
     let client = Client::join(&io).await;
     let events = vec![r#"2["slow"]"#; 100];
     tokio::join!(client.send(&events), async {
-        sleep(Duration::from_secs(10)).await;
+        pass(Duration::from_secs(10)).await;
         assert_eq!(log.lines().len(), 64, "the bound on handlers that wait");
-        sleep(Duration::from_secs(11)).await;
+        pass(Duration::from_secs(11)).await;
         assert_eq!(
             log.lines().len(),
             100,
@@ -302,7 +301,7 @@ async fn trap_85_volatile_packets_are_dropped_unless_they_can_leave_now() {
     io.root().volatile().emit("v", &2).expect("encodable");
     let poll = async { client.receive().await };
     let emits = async {
-        sleep(Duration::from_millis(5)).await;
+        pass(Duration::from_millis(5)).await;
         socket
             .volatile()
             .emit("v", &(3, Bytes::from_static(b"x")))

@@ -5,3 +5,5 @@ mod allocations;
 mod harness;
 mod lifecycle;
 mod messages;
+mod seeds;
+mod websocket;

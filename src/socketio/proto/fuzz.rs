@@ -1,0 +1,89 @@
+//! Bodies of the fuzz targets. They live here so that they always compile, and so that ordinary
+//! tests can replay the committed seeds; `fuzz/` only feeds them. They panic when a property fails.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use super::args::Args;
+use super::codec::{decode, encode_header};
+use super::connection::{Connection, ConnectionLimits, Received};
+use super::encode::MAX_ATTACHMENTS;
+use super::names::{MAX_EVENT_NAME_BYTES, MAX_NAMESPACE_BYTES, is_reserved};
+use super::packet::{Header, MAX_ACK_ID};
+
+/// Target `sio_packet`: what decodes is within every limit, is JSON for `serde_json` too, and
+/// encodes to a text that decodes to the same packet.
+pub fn sio_packet(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let Ok(packet) = decode(text, MAX_ATTACHMENTS) else {
+        return;
+    };
+    assert!(packet.attachments <= MAX_ATTACHMENTS);
+    assert_eq!(packet.kind.is_binary(), packet.attachments > 0);
+    assert!(packet.namespace.starts_with('/') && packet.namespace.len() <= MAX_NAMESPACE_BYTES);
+    assert!(packet.ack_id.is_none_or(|id| id <= MAX_ACK_ID));
+    assert_eq!(packet.kind.is_event(), packet.name.is_some());
+    if let Some(name) = &packet.name {
+        assert!(!is_reserved(name) && name.len() <= MAX_EVENT_NAME_BYTES);
+        let args = Args::named(
+            packet.payload.as_ref().into(),
+            packet.arguments_at,
+            Vec::new(),
+        );
+        let values: Vec<Value> = args.decode().expect("an array");
+        let again: Vec<Value> =
+            serde_json::from_str(&format!("[{}]", args.raw())).expect("an array");
+        assert_eq!(values, again);
+    }
+    assert!(packet.payload.is_empty() || serde_json::from_str::<Value>(&packet.payload).is_ok());
+
+    let header = Header {
+        kind: packet.kind,
+        attachments: packet.attachments,
+        namespace: packet.namespace,
+        ack_id: packet.ack_id,
+    };
+    let mut encoded = String::new();
+    encode_header(&mut encoded, &header).expect("a string takes everything");
+    encoded.push_str(&packet.payload);
+    assert_eq!(decode(&encoded, MAX_ATTACHMENTS).as_ref(), Ok(&packet));
+}
+
+/// Target `sio_connection`: lines are texts, lines that begin with `b` binary messages; CONNECT is
+/// always granted. Attachments stay within their limits, and nothing is kept after the close.
+pub fn sio_connection(data: &[u8], now: Instant) {
+    let limits = ConnectionLimits {
+        max_attachment_bytes: 64,
+        ..ConnectionLimits::default()
+    };
+    let mut connection: Connection<()> = Connection::new(&limits, now);
+    for line in data.split(|&byte| byte == b'\n') {
+        let received = match (line.strip_prefix(b"b"), std::str::from_utf8(line)) {
+            (Some(binary), _) => {
+                connection.handle_binary(Bytes::copy_from_slice(binary), &limits, now)
+            }
+            (None, Ok(text)) => connection.handle_text(text, &limits, now),
+            (None, Err(_)) => return,
+        };
+        let connect = match received {
+            Ok(Received::Connect { namespace, .. }) => Some(namespace.to_owned()),
+            Ok(Received::Event { args, .. } | Received::Ack { args, .. }) => {
+                assert!(args.attachments().len() <= usize::from(MAX_ATTACHMENTS));
+                assert!(args.attachments().iter().map(Bytes::len).sum::<usize>() <= 64);
+                None
+            }
+            Ok(_) => None,
+            Err(_) => break,
+        };
+        if let Some(namespace) = connect {
+            assert!(connection.accept(&namespace, ()));
+        }
+        assert!(connection.joined() <= limits.max_namespaces);
+    }
+    connection.close().for_each(drop);
+    assert_eq!((connection.joined(), connection.poll_timeout()), (0, None));
+}

@@ -1,0 +1,30 @@
+//! The committed seeds of the fuzz targets, replayed.
+
+use std::fs;
+use std::path::Path;
+use std::time::Instant;
+
+use crate::socketio::proto::fuzz;
+
+fn replay(target: &str, body: impl Fn(&[u8])) {
+    let seeds = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("fuzz/seeds")
+        .join(target);
+    let mut replayed = 0;
+    for seed in fs::read_dir(seeds).expect("seeds are committed") {
+        body(&fs::read(seed.expect("a seed").path()).expect("a seed"));
+        replayed += 1;
+    }
+    assert!(replayed > 10, "the seeds of {target} are there");
+}
+
+#[test]
+fn every_seed_of_sio_packet_holds() {
+    replay("sio_packet", fuzz::sio_packet);
+}
+
+#[test]
+fn every_seed_of_sio_connection_holds() {
+    let now = Instant::now();
+    replay("sio_connection", |data| fuzz::sio_connection(data, now));
+}
