@@ -116,3 +116,4 @@ CREATE TABLE notifications (
     read_at    INTEGER,
     PRIMARY KEY (person_id, id)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX notifications_unread ON notifications (person_id) WHERE read_at IS NULL;

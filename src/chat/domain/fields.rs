@@ -51,6 +51,14 @@ impl Parse for bool {
     }
 }
 
+impl Parse for u64 {
+    fn parse(value: &Value) -> Result<Self, Problem> {
+        value
+            .as_u64()
+            .ok_or_else(|| "must be a whole number, 0 or more".into())
+    }
+}
+
 impl Parse for String {
     fn parse(value: &Value) -> Result<Self, Problem> {
         value

@@ -89,6 +89,7 @@ async fn connected(chat: Arc<Chat>, socket: Socket) {
         return socket.disconnect(true);
     };
     let actor = link.actor();
+    chat.came_online(&actor.user.id);
     let rooms = [Room::User(&actor.user.id), Room::Session(&actor.session)];
     for room in rooms {
         if let Err(error) = socket.join(&room.name()) {
@@ -118,6 +119,11 @@ async fn disconnected(chat: Arc<Chat>, socket: Socket) {
     chat.live.forget_expiry(&link.key);
     chat.live.stop_typing_on(&link.key, None);
     let actor = link.actor();
+    let now = Moment {
+        wall: chat.now(),
+        steady: Instant::now(),
+    };
+    chat.live.go(&actor.user.id, now);
     for room in link.close() {
         chat.leave_room(&actor, &link.key, &room, || ());
     }

@@ -7,7 +7,9 @@
 mod call;
 mod connect;
 mod link;
+mod messages;
 mod port;
+mod presence;
 mod rooms;
 mod session;
 
@@ -23,19 +25,38 @@ use call::{Answer, Call};
 /// server is built it goes to [`Chat::attach`].
 #[must_use]
 pub fn namespace(chat: &Arc<Chat>, namespace: NamespaceBuilder) -> NamespaceBuilder {
-    let on = |namespace: NamespaceBuilder, name: &str, handler: fn(Call) -> Answer| {
-        namespace.on(name, serving(chat, handler))
-    };
+    let handlers: [(&str, Handler); 14] = [
+        ("join-chat", |call| Box::pin(rooms::join(call))),
+        ("leave-chat", |call| Box::pin(rooms::leave(call))),
+        ("typing", |call| Box::pin(rooms::type_in(call))),
+        ("sync", |call| Box::pin(rooms::sync(call))),
+        ("send-message", |call| Box::pin(messages::send(call))),
+        ("edit-message", |call| Box::pin(messages::edit(call))),
+        ("delete-message", |call| Box::pin(messages::delete(call))),
+        ("add-reaction", |call| {
+            Box::pin(messages::add_reaction(call))
+        }),
+        ("remove-reaction", |call| {
+            Box::pin(messages::remove_reaction(call))
+        }),
+        ("mark-read", |call| Box::pin(messages::mark_read(call))),
+        ("mark-delivered", |call| {
+            Box::pin(messages::mark_delivered(call))
+        }),
+        ("subscribe-presence", |call| {
+            Box::pin(presence::subscribe(call))
+        }),
+        ("unsubscribe-presence", |call| {
+            Box::pin(presence::unsubscribe(call))
+        }),
+        ("refresh-token", |call| Box::pin(session::refresh(call))),
+    ];
     let namespace = connect::register(chat, namespace);
-    let namespace = on(namespace, "join-chat", |call| Box::pin(rooms::join(call)));
-    let namespace = on(namespace, "leave-chat", |call| Box::pin(rooms::leave(call)));
-    let namespace = on(namespace, "send-message", |call| {
-        Box::pin(rooms::send(call))
-    });
-    let namespace = on(namespace, "typing", |call| Box::pin(rooms::type_in(call)));
-    let namespace = on(namespace, "refresh-token", |call| {
-        Box::pin(session::refresh(call))
-    });
+    let namespace = handlers
+        .into_iter()
+        .fold(namespace, |namespace, (name, handler)| {
+            namespace.on(name, serving(chat, handler))
+        });
     namespace.on_any(serving(chat, |call| Box::pin(call::unknown(call))))
 }
 
@@ -44,11 +65,12 @@ pub(super) fn port(io: &Io) -> Box<dyn Port> {
     Box::new(port::IoPort::new(io))
 }
 
+type Handler = fn(Call) -> Answer;
 type Served = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 
 fn serving(
     chat: &Arc<Chat>,
-    handler: fn(Call) -> Answer,
+    handler: Handler,
 ) -> impl Fn(Socket, Event) -> Served + Send + Sync + 'static {
     let chat = Arc::clone(chat);
     move |socket, event| Box::pin(call::serve(Arc::clone(&chat), socket, event, handler))

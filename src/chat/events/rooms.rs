@@ -1,12 +1,15 @@
-//! `join-chat`, `leave-chat`, `send-message`, `typing`.
+//! `join-chat`, `leave-chat`, `typing`, `sync`.
 
+use std::collections::HashMap;
+
+use serde::Serialize;
 use serde_json::Value;
 
 use super::call::{Call, Done};
-use crate::chat::domain::{ChatId, Fields, Invalid, Parse, Rev};
+use crate::chat::domain::{CatchUp, ChatId, Fields, Invalid, Parse, Problem, Rev};
 use crate::chat::error::Error;
 use crate::chat::live::Room;
-use crate::chat::service::Draft;
+use crate::http::FailureDetail;
 
 /// `chatId` alone, or an object that has it.
 fn chat_id(call: &mut Call) -> Result<(ChatId, Fields), Error> {
@@ -61,16 +64,6 @@ pub(super) async fn leave(mut call: Call) -> Result<Done, Error> {
     Done::nothing()
 }
 
-/// Has no turn to wait for: messages are ordered by the writer's queue, and a
-/// sender may have many on their way.
-pub(super) async fn send(mut call: Call) -> Result<Done, Error> {
-    let fields = call.fields();
-    let id: ChatId = fields.required("chatId")?;
-    let draft = Draft::read(&fields)?;
-    let sent = call.chat.send(&call.link.actor(), id, draft).await?;
-    Ok(Done::with(&sent.message)?.repeated(sent.duplicate))
-}
-
 pub(super) async fn type_in(mut call: Call) -> Result<Done, Error> {
     let fields = call.fields();
     let id: ChatId = fields.required("chatId")?;
@@ -80,4 +73,51 @@ pub(super) async fn type_in(mut call: Call) -> Result<Done, Error> {
     chat.type_in(&link.actor(), &link.key, &id, is_typing)
         .await?;
     Done::nothing()
+}
+
+/// Chats in one `sync`.
+const MAX_POSITIONS: usize = 200;
+
+/// What one chat answers to `sync`.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Synced {
+    Missed(CatchUp),
+    Refused { error: FailureDetail },
+}
+
+#[derive(Serialize)]
+struct AllSynced {
+    chats: HashMap<String, Synced>,
+}
+
+pub(super) async fn sync(mut call: Call) -> Result<Done, Error> {
+    let positions = positions(&call.fields())?;
+    let answers = call.chat.sync(&call.link.actor(), positions).await?;
+    let chats = answers.into_iter().map(|(chat, answer)| {
+        let answer = match answer {
+            Ok(missed) => Synced::Missed(missed),
+            Err(error) => Synced::Refused {
+                error: error.failure().error,
+            },
+        };
+        (chat.to_string(), answer)
+    });
+    Done::with(&AllSynced {
+        chats: chats.collect(),
+    })
+}
+
+fn positions(fields: &Fields) -> Result<Vec<(ChatId, Rev)>, Invalid> {
+    let wrong = || Invalid::new("positions", "must be up to 200 numbers by chat id");
+    let positions = fields
+        .value("positions")
+        .and_then(Value::as_object)
+        .ok_or_else(wrong)?;
+    if positions.len() > MAX_POSITIONS {
+        return Err(wrong());
+    }
+    let read = |(chat, rev): (&String, &Value)| Ok((chat.as_str().into(), Rev::parse(rev)?));
+    let all: Result<Vec<_>, Problem> = positions.iter().map(read).collect();
+    all.map_err(|_| wrong())
 }

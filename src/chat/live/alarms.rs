@@ -46,6 +46,11 @@ impl<K: Clone + Ord + Hash, V> Alarms<K, V> {
         keys.into_iter().filter_map(cancel).collect()
     }
 
+    /// Whether an alarm is set.
+    pub(super) fn contains(&self, key: &K) -> bool {
+        self.by_key.contains_key(key)
+    }
+
     /// When the first is due.
     pub(super) fn next(&self) -> Option<Instant> {
         self.by_time.first().map(|(at, _)| *at)

@@ -6,6 +6,7 @@
 
 mod alarms;
 mod port;
+mod presence;
 mod roster;
 mod typing;
 
@@ -22,6 +23,7 @@ use super::error::Error;
 use crate::http::Failure;
 use alarms::Alarms;
 pub(super) use port::{Delivery, Port, Room, To};
+use presence::Presence;
 pub(super) use roster::{Roster, Seat};
 use typing::{Typing, Typist};
 
@@ -46,6 +48,7 @@ pub(super) struct Live {
     port: OnceLock<Box<dyn Port>>,
     pub(super) roster: Roster,
     typing: Mutex<Typing>,
+    presence: Mutex<Presence>,
     expiries: Mutex<Alarms<Due, Timestamp>>,
     /// Wakes the timekeeper when something is due earlier than it knows.
     pub(super) rescheduled: std::sync::Arc<Notify>,
@@ -215,11 +218,33 @@ impl Live {
         expiries.cancel(&Due::Expired(socket.clone()));
     }
 
-    /// When [`Live::handle_timeout`] is needed next.
+    /// A socket of somebody has come. True when they were offline.
+    pub(super) fn come(&self, user: &UserId) -> bool {
+        self.presence.lock().come(user)
+    }
+
+    /// A socket of somebody has gone.
+    pub(super) fn go(&self, user: &UserId, now: Moment) {
+        self.presence.lock().go(user, now.steady, now.wall);
+        self.rescheduled.notify_one();
+    }
+
+    /// Whether somebody is online.
+    pub(super) fn is_online(&self, user: &UserId) -> bool {
+        self.presence.lock().is_online(user)
+    }
+
+    /// Those who have stayed away, and since when.
+    pub(super) fn expire_presence(&self, now: Instant) -> Vec<(UserId, Timestamp)> {
+        self.presence.lock().expire(now)
+    }
+
+    /// When something is due next.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         let expiry = self.expiries.lock().next();
         let typing = self.typing.lock().next();
-        expiry.into_iter().chain(typing).min()
+        let presence = self.presence.lock().next();
+        [expiry, typing, presence].into_iter().flatten().min()
     }
 
     /// Does what is due.

@@ -14,6 +14,8 @@ pub(crate) enum Room<'a> {
     User(&'a UserId),
     /// Every socket of a session.
     Session(&'a SessionId),
+    /// Who watches whether a person is online.
+    Presence(&'a UserId),
     /// One socket.
     Socket(&'a SocketKey),
 }
@@ -25,6 +27,7 @@ impl Room<'_> {
             Self::Chat(id) => format!("chat:{id}"),
             Self::User(id) => format!("user:{id}"),
             Self::Session(id) => format!("session:{id}"),
+            Self::Presence(id) => format!("presence:{id}"),
             Self::Socket(id) => id.to_string(),
         }
     }

@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use super::{Answer, actor, fields, ok, query};
 use crate::chat::Chat;
-use crate::chat::domain::{Invalid, Limit, LoggedEvent, Rev, Seq};
+use crate::chat::domain::{Emoji, Invalid, Limit, LoggedEvent, Reactions, Rev, Seq};
 use crate::chat::error::Error;
-use crate::chat::service::{Draft, Page};
+use crate::chat::service::{Actor, Budget, Draft, Page, Target};
 use crate::http::{Reply, Request};
 
 pub(super) async fn history(chat: Arc<Chat>, request: Request) -> Answer {
@@ -59,7 +59,8 @@ pub(super) async fn events(chat: Arc<Chat>, request: Request) -> Answer {
     let since = since.ok_or(Invalid::new("since", "is required"))?;
     let limit: Limit = query(&request, "limit")?.unwrap_or_default();
     let id = request.param("id").into();
-    let missed = chat.catch_up(&actor, &id, Some(since), limit.get()).await?;
+    let mut budget = Budget::events(limit.get());
+    let missed = chat.catch_up(&actor, &id, Some(since), &mut budget).await?;
     let (events, rev) = (missed.events, missed.rev);
     ok(&Events {
         events,
@@ -67,4 +68,60 @@ pub(super) async fn events(chat: Arc<Chat>, request: Request) -> Answer {
         more: missed.more,
         reset: missed.reset,
     })
+}
+
+fn target(request: &Request) -> Target {
+    let (chat, message) = (
+        request.param("id").into(),
+        request.param("message_id").into(),
+    );
+    Target { chat, message }
+}
+
+pub(super) async fn edit(chat: Arc<Chat>, request: Request) -> Answer {
+    let actor = actor(&chat, &request).await?;
+    let body = fields(&request)?;
+    let (content, version) = (body.required("content")?, body.optional("ifVersion")?);
+    ok(&chat
+        .edit(&actor, target(&request), content, version)
+        .await?)
+}
+
+pub(super) async fn delete(chat: Arc<Chat>, request: Request) -> Answer {
+    let actor = actor(&chat, &request).await?;
+    ok(&chat.delete(&actor, target(&request)).await?)
+}
+
+/// The answer of both reaction routes and events.
+#[derive(Serialize)]
+struct Reacted {
+    reactions: Reactions,
+}
+
+async fn react(chat: &Arc<Chat>, actor: &Actor, request: &Request, wanted: bool) -> Answer {
+    let emoji = Emoji::new(request.param("emoji"));
+    let emoji = emoji.map_err(|problem| Invalid {
+        field: "emoji",
+        problem,
+    })?;
+    let reactions = chat.react(actor, target(request), emoji, wanted).await?;
+    ok(&Reacted { reactions })
+}
+
+pub(super) async fn add_reaction(chat: Arc<Chat>, request: Request) -> Answer {
+    let actor = actor(&chat, &request).await?;
+    react(&chat, &actor, &request, true).await
+}
+
+pub(super) async fn remove_reaction(chat: Arc<Chat>, request: Request) -> Answer {
+    let actor = actor(&chat, &request).await?;
+    react(&chat, &actor, &request, false).await
+}
+
+pub(super) async fn mark_read(chat: Arc<Chat>, request: Request) -> Answer {
+    let actor = actor(&chat, &request).await?;
+    let seq = fields(&request)?.required("seq")?;
+    ok(&chat
+        .mark_read(&actor, request.param("id").into(), seq)
+        .await?)
 }

@@ -4,6 +4,7 @@ mod auth;
 mod chats;
 mod members;
 mod messages;
+mod notifications;
 
 use std::sync::Arc;
 
@@ -16,6 +17,8 @@ use super::domain::{Fields, Invalid, Parse};
 use super::error::Error;
 use super::service::Actor;
 use crate::http::{Refusal, Reply, Request, Router};
+
+const REACTION: &str = "/api/chats/{id}/messages/{message_id}/reactions/{emoji}";
 
 /// Every route under `/api`. What it does not know it answers in the one
 /// reply shape too, so the whole of `/api` can be handed to it.
@@ -35,6 +38,19 @@ pub fn router() -> Router<Arc<Chat>> {
         .route(Method::PATCH, "/api/chats/{id}", chats::rename)
         .route(Method::GET, "/api/chats/{id}/messages", messages::history)
         .route(Method::POST, "/api/chats/{id}/messages", messages::send)
+        .route(
+            Method::PATCH,
+            "/api/chats/{id}/messages/{message_id}",
+            messages::edit,
+        )
+        .route(
+            Method::DELETE,
+            "/api/chats/{id}/messages/{message_id}",
+            messages::delete,
+        )
+        .route(Method::PUT, REACTION, messages::add_reaction)
+        .route(Method::DELETE, REACTION, messages::remove_reaction)
+        .route(Method::POST, "/api/chats/{id}/read", messages::mark_read)
         .route(Method::GET, "/api/chats/{id}/events", messages::events)
         .route(Method::POST, "/api/chats/{id}/participants", members::add)
         .route(
@@ -48,6 +64,12 @@ pub fn router() -> Router<Arc<Chat>> {
             members::set_role,
         )
         .route(Method::POST, "/api/chats/{id}/leave", members::leave)
+        .route(Method::GET, "/api/notifications", notifications::list)
+        .route(
+            Method::POST,
+            "/api/notifications/read",
+            notifications::mark_read,
+        )
 }
 
 fn refuse(refusal: Refusal) -> Reply {

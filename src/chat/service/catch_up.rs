@@ -2,29 +2,58 @@
 //! 5 and 9).
 
 use std::collections::HashMap;
+use std::time::Instant;
 
 use super::ledger::{ChatUpdated, encode};
 use super::sessions::Actor;
 use crate::chat::Chat;
-use crate::chat::domain::{
-    self, CatchUp, ChatId, LoggedEvent, Message, MessageId, Rev, Seq, Timestamp, UserId,
-};
+use crate::chat::domain::{self, CatchUp, ChatId, LoggedEvent, Message, Rev, Seq};
 use crate::chat::error::Error;
+use crate::chat::limits::Act;
 use crate::chat::storage::{Head, LogEntry, LogKind, Read};
 
-/// Events in one answer to `join-chat` and `sync`.
+/// Events of one chat in one answer.
 pub(in crate::chat) const CATCH_UP_EVENTS: u32 = 100;
 
-/// `message-deleted`.
-#[derive(serde::Serialize)]
-#[serde(rename_all = "camelCase")]
-struct MessageDeleted<'a> {
-    chat_id: &'a ChatId,
-    rev: Rev,
-    message_id: &'a MessageId,
-    seq: Seq,
-    deleted_by: Option<&'a UserId>,
-    deleted_at: Option<Timestamp>,
+/// Events of all chats in one answer to `sync`.
+const SYNC_EVENTS: u32 = 1000;
+
+/// Bytes of payload in one answer; one event may be larger.
+const CATCH_UP_BYTES: usize = 512 * 1024;
+
+/// What is left of an answer's size, over all chats that it is about.
+pub(in crate::chat) struct Budget {
+    events: u32,
+    bytes: usize,
+}
+
+impl Budget {
+    /// For up to so many events.
+    pub(in crate::chat) fn events(events: u32) -> Self {
+        Self {
+            events,
+            bytes: CATCH_UP_BYTES,
+        }
+    }
+
+    /// Cuts what is over the budget off; true when something was.
+    fn take(&mut self, events: &mut Vec<LoggedEvent>) -> bool {
+        let mut fits = 0;
+        for event in events.iter() {
+            let size = event.payload.get().len();
+            // The first one always fits, or a client would never get past it.
+            let whole = self.bytes == CATCH_UP_BYTES;
+            if self.events == 0 || (size > self.bytes && !whole) {
+                break;
+            }
+            self.events -= 1;
+            self.bytes = self.bytes.saturating_sub(size);
+            fits += 1;
+        }
+        let cut = fits < events.len();
+        events.truncate(fits);
+        cut
+    }
 }
 
 impl Chat {
@@ -37,7 +66,7 @@ impl Chat {
         actor: &Actor,
         chat: &ChatId,
         since: Option<Rev>,
-        limit: u32,
+        budget: &mut Budget,
     ) -> Result<CatchUp, Error> {
         let mut read = self.store.read().await?;
         let head = match read.head(chat, &actor.user.id).await? {
@@ -55,12 +84,38 @@ impl Chat {
             reset,
         };
         if let Some(since) = since.filter(|since| !reset && *since < head.rev) {
+            let limit = budget.events.min(CATCH_UP_EVENTS);
             let mut entries = read.log(chat, since, head.rev, limit + 1).await?;
             answer.more = entries.len() > limit as usize;
             entries.truncate(limit as usize);
             answer.events = spell_out(read.as_mut(), chat, entries).await?;
+            answer.more |= budget.take(&mut answer.events);
         }
         Ok(answer)
+    }
+
+    /// The same for several chats at once, without joining them. What cannot be
+    /// told about one chat says nothing about the others.
+    ///
+    /// # Errors
+    /// [`Error::RateLimited`]; [`Error::Unavailable`] for all of them.
+    pub(in crate::chat) async fn sync(
+        &self,
+        actor: &Actor,
+        positions: Vec<(ChatId, Rev)>,
+    ) -> Result<Vec<(ChatId, Result<CatchUp, Error>)>, Error> {
+        self.limits
+            .count(Act::Join, actor.user.id.as_str(), Instant::now())?;
+        let mut budget = Budget::events(SYNC_EVENTS);
+        let mut answers = Vec::with_capacity(positions.len());
+        for (chat, since) in positions {
+            let answer = self.catch_up(actor, &chat, Some(since), &mut budget).await;
+            match answer {
+                Err(error) if error.is_retryable() => return Err(error),
+                answer => answers.push((chat, answer)),
+            }
+        }
+        Ok(answers)
     }
 
     /// Why somebody who is not in a chat gets nothing from it.
@@ -138,17 +193,6 @@ fn payload(
                 ..message.clone()
             })
             .map(Some)
-        }
-        (LogKind::MessageDeleted, Some(message), _) => {
-            let deleted = MessageDeleted {
-                chat_id,
-                rev,
-                message_id: &message.id,
-                seq: message.seq,
-                deleted_by: None,
-                deleted_at: message.deleted_at,
-            };
-            encode(&deleted).map(Some)
         }
         (LogKind::ChatUpdated, _, Some(chat)) => {
             let chat = domain::Chat {

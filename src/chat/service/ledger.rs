@@ -166,7 +166,7 @@ impl Ledger<'_> {
 
     /// Logs that the chat itself has changed, and shows it as it is now.
     pub(super) async fn chat_updated(&mut self, chat_id: &ChatId) -> Result<domain::Chat, Error> {
-        let rev = self.db.next_change(chat_id, self.now).await?;
+        let rev = self.db.next_change(chat_id, Some(self.now)).await?;
         let chat = self
             .db
             .chat_for_everyone(chat_id)

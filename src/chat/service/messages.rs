@@ -82,9 +82,8 @@ impl Command for Send {
             sender,
             draft,
         } = self;
-        access(ledger.db, chat, &sender.id, sender.role)
-            .await?
-            .participant()?;
+        let access = access(ledger.db, chat, &sender.id, sender.role).await?;
+        access.participant()?;
         let hash = draft.client_msg_id.as_ref().map(|_| draft.hash());
         if let Some(message) = self.repeated(ledger, hash.as_ref()).await? {
             return Ok(Sent {
@@ -102,6 +101,9 @@ impl Command for Send {
             mentions: &draft.mentions,
         };
         let message = ledger.append_text(chat, &text).await?;
+        if access.standing.read_seq < access.standing.last_seq {
+            ledger.read_by_sending(chat, &sender.id, message.seq)?;
+        }
         Ok(Sent {
             message,
             duplicate: false,

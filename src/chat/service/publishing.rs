@@ -32,6 +32,12 @@ pub(super) enum Item {
         people: Vec<UserId>,
         payload: Box<RawValue>,
     },
+    /// Something for one person's own sockets.
+    ToPerson {
+        user: UserId,
+        name: &'static str,
+        payload: Box<RawValue>,
+    },
     /// Who is in the chat has changed.
     PeopleChanged,
     /// Somebody is no longer in the chat: they hear nothing that follows.
@@ -130,6 +136,14 @@ impl Chat {
             Item::Notify { people, payload } => {
                 self.live
                     .say_raw(To::People(&people), "notification", &payload);
+            }
+            Item::ToPerson {
+                user,
+                name,
+                payload,
+            } => {
+                self.live
+                    .say_raw(To::Room(Room::User(&user)), name, &payload);
             }
             Item::PeopleChanged => self.publishing.forget_audience(chat),
             Item::Evict(user) => self.say_evicted(chat, &user),

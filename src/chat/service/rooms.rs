@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::access::access;
-use super::catch_up::CATCH_UP_EVENTS;
+use super::catch_up::{Budget, CATCH_UP_EVENTS};
 use super::publishing::Item;
 use super::sessions::Actor;
 use crate::chat::Chat;
@@ -54,7 +54,8 @@ impl Chat {
                 break;
             }
         }
-        self.catch_up(actor, chat, since, CATCH_UP_EVENTS).await
+        self.catch_up(actor, chat, since, &mut Budget::events(CATCH_UP_EVENTS))
+            .await
     }
 
     /// Whether somebody is in a chat.

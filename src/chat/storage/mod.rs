@@ -8,6 +8,8 @@
 
 mod error;
 mod sqlite;
+#[cfg(test)]
+mod tests;
 mod values;
 mod writer;
 
@@ -15,14 +17,14 @@ use futures_util::future::BoxFuture;
 
 use super::config::ChatConfig;
 use super::domain::{
-    Chat, ChatId, ChatName, ClientMsgId, Limit, MemberRole, Message, MessageId, Person, Rev,
-    SearchText, Seq, SessionId, Timestamp, User, UserId,
+    Chat, ChatId, ChatName, ClientMsgId, Limit, MemberRole, Message, MessageId, NotificationId,
+    Person, Rev, SearchText, Seq, SessionId, Timestamp, User, UserId,
 };
 pub use error::StoreError;
 pub(super) use values::{
-    ChatCursor, Credentials, Head, History, LogEntry, LogKind, Login, NewChat, NewMessage,
-    NewNotification, NewPerson, NewSession, Page, RefreshUse, Repeat, SessionState, Standing,
-    Viewer,
+    ChatCursor, Credentials, Head, History, KeptNotification, LogEntry, LogKind, Login, NewChat,
+    NewMessage, NewNotification, NewPerson, NewReaction, NewSession, Page, RefreshUse, Repeat,
+    SessionState, Standing, Viewer,
 };
 pub(super) use writer::{Job, Verdict, Writer};
 
@@ -109,6 +111,36 @@ pub(super) trait Read: Send {
         sender: &'a UserId,
         client_msg_id: &'a ClientMsgId,
     ) -> Answer<'a, Option<Repeat>>;
+    /// How far somebody has read, and what they have not; counts to 100.
+    fn unread<'a>(
+        &'a mut self,
+        chat: &'a ChatId,
+        user: &'a UserId,
+    ) -> Answer<'a, Option<(Seq, u32)>>;
+    /// Those of these messages that somebody may see, as everybody sees them.
+    fn messages_for<'a>(
+        &'a mut self,
+        user: &'a UserId,
+        ids: &'a [MessageId],
+    ) -> Answer<'a, Vec<Message>>;
+    /// Those of these chats that somebody is in, as everybody sees them.
+    fn chats_for<'a>(&'a mut self, user: &'a UserId, ids: &'a [ChatId]) -> Answer<'a, Vec<Chat>>;
+    /// Those of these people who share a chat with somebody, and when each was
+    /// last seen.
+    fn acquaintances<'a>(
+        &'a mut self,
+        user: &'a UserId,
+        ids: &'a [UserId],
+    ) -> Answer<'a, Vec<(UserId, Option<Timestamp>)>>;
+    /// Somebody's notifications, newest first, older than `before`.
+    fn notifications<'a>(
+        &'a mut self,
+        user: &'a UserId,
+        before: Option<&'a str>,
+        limit: u32,
+    ) -> Answer<'a, Vec<KeptNotification>>;
+    /// How many of them are not read.
+    fn unread_notifications<'a>(&'a mut self, user: &'a UserId) -> Answer<'a, u32>;
     /// Those of these people who are in the chat.
     fn members_among<'a>(
         &'a mut self,
@@ -202,8 +234,42 @@ pub(super) trait Write: Read {
     fn rename<'a>(&'a mut self, chat: &'a ChatId, name: &'a ChatName) -> Answer<'a, ()>;
     /// The next `seq` and `rev` of a chat, for a new message.
     fn next_message<'a>(&'a mut self, chat: &'a ChatId, now: Timestamp) -> Answer<'a, (Seq, Rev)>;
-    /// The next `rev` of a chat, for any other change.
-    fn next_change<'a>(&'a mut self, chat: &'a ChatId, now: Timestamp) -> Answer<'a, Rev>;
+    /// The next `rev` of a chat, for any other change. With a time, the chat
+    /// moves up in the list of chats.
+    fn next_change<'a>(
+        &'a mut self,
+        chat: &'a ChatId,
+        activity: Option<Timestamp>,
+    ) -> Answer<'a, Rev>;
+    /// Replaces the content of a message.
+    fn edit_message<'a>(
+        &'a mut self,
+        id: &'a MessageId,
+        content: &'a str,
+        rev: Rev,
+        now: Timestamp,
+    ) -> Answer<'a, ()>;
+    /// Empties a message, for good.
+    fn delete_message<'a>(
+        &'a mut self,
+        id: &'a MessageId,
+        by: &'a UserId,
+        rev: Rev,
+        now: Timestamp,
+    ) -> Answer<'a, ()>;
+    /// Adds a reaction to a message, or takes it away; false when it was so.
+    fn set_reaction<'a>(&'a mut self, reaction: &'a NewReaction<'a>) -> Answer<'a, bool>;
+    /// Notes the last change of a message.
+    fn touch_message<'a>(&'a mut self, id: &'a MessageId, rev: Rev) -> Answer<'a, ()>;
+    /// Keeps when somebody was last seen.
+    fn set_last_seen<'a>(&'a mut self, user: &'a UserId, at: Timestamp) -> Answer<'a, ()>;
+    /// Marks notifications of a person as read: these, or all.
+    fn read_notifications<'a>(
+        &'a mut self,
+        user: &'a UserId,
+        ids: Option<&'a [NotificationId]>,
+        now: Timestamp,
+    ) -> Answer<'a, ()>;
     /// Stores a message.
     fn insert_message<'a>(&'a mut self, new: &'a NewMessage<'a>) -> Answer<'a, ()>;
     /// Writes a change into the log.
@@ -213,9 +279,21 @@ pub(super) trait Write: Read {
         entry: &'a LogEntry,
         now: Timestamp,
     ) -> Answer<'a, ()>;
-    /// Raises how far somebody has read; never lowers it.
-    fn raise_read<'a>(&'a mut self, chat: &'a ChatId, user: &'a UserId, seq: Seq)
-    -> Answer<'a, ()>;
+    /// Raises how far somebody has read, and so got, messages; false when they
+    /// had already. Never lowers it.
+    fn raise_read<'a>(
+        &'a mut self,
+        chat: &'a ChatId,
+        user: &'a UserId,
+        seq: Seq,
+    ) -> Answer<'a, bool>;
+    /// Raises how far messages have reached somebody; false when they had.
+    fn raise_delivered<'a>(
+        &'a mut self,
+        chat: &'a ChatId,
+        user: &'a UserId,
+        seq: Seq,
+    ) -> Answer<'a, bool>;
     /// Keeps one notification for several people.
     fn insert_notification<'a>(&'a mut self, new: &'a NewNotification<'a>) -> Answer<'a, ()>;
 }

@@ -1,8 +1,9 @@
 //! What goes into queries and comes out of them, beside the domain's objects.
 
 use crate::chat::domain::{
-    ChatId, ChatName, ClientMsgId, Email, Limit, MemberRole, Message, MessageId, NotificationId,
-    NotificationKind, Rev, Role, Seq, SessionId, SystemFact, Timestamp, User, UserId,
+    ChatId, ChatName, ClientMsgId, Email, Emoji, Limit, MemberRole, Message, MessageId,
+    NotificationId, NotificationKind, Rev, Role, Seq, SessionId, SystemFact, Timestamp, User,
+    UserId,
 };
 
 /// What somebody logs in with.
@@ -72,6 +73,8 @@ pub(crate) struct Viewer {
 pub(crate) struct Standing {
     pub(crate) is_group: bool,
     pub(crate) last_seq: Seq,
+    /// How far they have read; 0 when they are not in it.
+    pub(crate) read_seq: Seq,
     pub(crate) people: u32,
     /// None when they are not in it.
     pub(crate) role: Option<MemberRole>,
@@ -213,6 +216,27 @@ pub(crate) struct LogEntry {
     pub(crate) seq: Option<Seq>,
     /// JSON that cannot be taken from the message or the chat.
     pub(crate) payload: Option<String>,
+}
+
+/// A reaction to be added or taken away.
+pub(crate) struct NewReaction<'a> {
+    pub(crate) message: &'a MessageId,
+    pub(crate) emoji: &'a Emoji,
+    pub(crate) user: &'a UserId,
+    pub(crate) wanted: bool,
+    pub(crate) now: Timestamp,
+}
+
+/// A notification as it is kept: what it names is looked up when it is shown.
+pub(crate) struct KeptNotification {
+    pub(crate) id: NotificationId,
+    pub(crate) kind: NotificationKind,
+    pub(crate) chat: ChatId,
+    pub(crate) user: Option<UserId>,
+    pub(crate) by: Option<UserId>,
+    pub(crate) message: Option<MessageId>,
+    pub(crate) created_at: Timestamp,
+    pub(crate) read_at: Option<Timestamp>,
 }
 
 /// A notification to be stored for several people.

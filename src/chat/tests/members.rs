@@ -113,6 +113,7 @@ async fn whoever_is_removed_hears_nothing_that_follows() {
         "2 chat-updated",
         "notification participant-removed",
         "3 text",
+        "unread-updated",
     ];
     assert_eq!(heard(&mut a).await, expected);
     let answer = b
@@ -143,6 +144,7 @@ async fn an_owner_who_leaves_hands_over_to_whoever_has_been_there_longest() {
         .post(&ann, &path, json!({"userId": cid.id}))
         .await
         .data();
+    world.settled(&id).await;
     let mut b = world.join(&bob, &id).await;
     let left = world
         .post(&ann, &format!("/api/chats/{id}/leave"), Value::Null)

@@ -4,11 +4,13 @@
 mod auth;
 mod chats;
 mod client;
+mod edits;
 mod events;
 mod expiry;
 mod hostile;
 mod members;
 mod messages;
+mod receipts;
 mod rights;
 mod world;
 

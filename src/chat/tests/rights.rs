@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::world::text;
 use super::{Someone, World};
 use crate::chat::domain::Role;
 
@@ -21,163 +22,52 @@ const ACTORS: [&str; 8] = [
 /// tutor is a stranger with a higher role in the system; an admin is not in
 /// the chat.
 const TABLE: &[(&str, [&str; 8])] = &[
-    (
-        "GET chat",
-        [
-            "unauthenticated",
-            "not-found",
-            "not-found",
-            "ok",
-            "ok",
-            "ok",
-            "not-found",
-            "ok",
-        ],
-    ),
-    (
-        "GET messages",
-        [
-            "unauthenticated",
-            "not-found",
-            "not-found",
-            "ok",
-            "ok",
-            "ok",
-            "not-found",
-            "ok",
-        ],
-    ),
-    (
-        "GET events",
-        [
-            "unauthenticated",
-            "not-found",
-            "not-found",
-            "ok",
-            "ok",
-            "ok",
-            "not-found",
-            "forbidden",
-        ],
-    ),
-    (
-        "POST message",
-        [
-            "unauthenticated",
-            "not-found",
-            "not-found",
-            "ok",
-            "ok",
-            "ok",
-            "not-found",
-            "forbidden",
-        ],
-    ),
-    (
-        "POST participant",
-        [
-            "unauthenticated",
-            "not-found",
-            "not-found",
-            "ok",
-            "ok",
-            "ok",
-            "not-found",
-            "ok",
-        ],
-    ),
-    (
-        "DELETE member",
-        [
-            "unauthenticated",
-            "not-found",
-            "not-found",
-            "forbidden",
-            "ok",
-            "ok",
-            "not-found",
-            "ok",
-        ],
-    ),
+    ("GET chat", SEEN_BY_ADMINS),
+    ("GET messages", SEEN_BY_ADMINS),
+    ("GET events", PARTICIPANTS),
+    ("POST message", PARTICIPANTS),
+    ("POST participant", SEEN_BY_ADMINS),
+    ("DELETE member", MODERATORS),
     (
         "DELETE owner",
-        [
-            "unauthenticated",
-            "not-found",
-            "not-found",
-            "forbidden",
-            "forbidden",
-            "ok",
-            "not-found",
-            "ok",
-        ],
+        [NOBODY, HIDDEN, HIDDEN, NO, NO, OK, HIDDEN, OK],
+    ),
+    ("POST leave", PARTICIPANTS),
+    ("PATCH chat", MODERATORS),
+    (
+        "PATCH role",
+        [NOBODY, HIDDEN, HIDDEN, NO, NO, OK, HIDDEN, OK],
     ),
     (
-        "POST leave",
-        [
-            "unauthenticated",
-            "not-found",
-            "not-found",
-            "ok",
-            "ok",
-            "ok",
-            "not-found",
-            "forbidden",
-        ],
+        "PATCH message",
+        [NOBODY, HIDDEN, HIDDEN, NO, NO, NO, HIDDEN, NO],
     ),
+    ("DELETE message", MODERATORS),
+    ("PUT reaction", PARTICIPANTS),
+    ("DELETE reaction", PARTICIPANTS),
+    ("POST read", PARTICIPANTS),
+    ("join-chat", PARTICIPANTS),
+    ("leave-chat", PARTICIPANTS),
+    ("send-message", PARTICIPANTS),
+    ("typing", PARTICIPANTS),
+    ("mark-read", PARTICIPANTS),
+    ("mark-delivered", PARTICIPANTS),
     (
-        "join-chat",
-        [
-            "unauthenticated",
-            "not-found",
-            "not-found",
-            "ok",
-            "ok",
-            "ok",
-            "not-found",
-            "forbidden",
-        ],
+        "edit-message",
+        [NOBODY, HIDDEN, HIDDEN, NO, NO, NO, HIDDEN, NO],
     ),
-    (
-        "leave-chat",
-        [
-            "unauthenticated",
-            "not-found",
-            "not-found",
-            "ok",
-            "ok",
-            "ok",
-            "not-found",
-            "forbidden",
-        ],
-    ),
-    (
-        "send-message",
-        [
-            "unauthenticated",
-            "not-found",
-            "not-found",
-            "ok",
-            "ok",
-            "ok",
-            "not-found",
-            "forbidden",
-        ],
-    ),
-    (
-        "typing",
-        [
-            "unauthenticated",
-            "not-found",
-            "not-found",
-            "ok",
-            "ok",
-            "ok",
-            "not-found",
-            "forbidden",
-        ],
-    ),
+    ("delete-message", MODERATORS),
+    ("add-reaction", PARTICIPANTS),
+    ("remove-reaction", PARTICIPANTS),
 ];
+
+const OK: &str = "ok";
+const NO: &str = "forbidden";
+const HIDDEN: &str = "not-found";
+const NOBODY: &str = "unauthenticated";
+const SEEN_BY_ADMINS: [&str; 8] = [NOBODY, HIDDEN, HIDDEN, OK, OK, OK, HIDDEN, OK];
+const PARTICIPANTS: [&str; 8] = [NOBODY, HIDDEN, HIDDEN, OK, OK, OK, HIDDEN, NO];
+const MODERATORS: [&str; 8] = [NOBODY, HIDDEN, HIDDEN, NO, OK, OK, HIDDEN, OK];
 
 /// Acts that concern no chat: everybody with a token may.
 const ALWAYS: &[(&str, &str)] = &[
@@ -229,8 +119,9 @@ impl Cast {
             .expect("an actor with an account")
     }
 
-    /// A fresh group with everybody in their places.
-    async fn group(&self, world: &World) -> String {
+    /// A fresh group with everybody in their places, and a message of the
+    /// bystander's in it.
+    async fn group(&self, world: &World) -> (String, String) {
         let (owner, former) = (self.get("owner"), self.get("ex-member"));
         let members = [
             former,
@@ -247,12 +138,21 @@ impl Cast {
             .call(Some(&owner.token), "PATCH", &path, body)
             .await
             .data();
-        id
+        let message = world.say(&self.bystander, &id, "x").await;
+        (id, text(&message["id"]))
     }
 }
 
-async fn act(world: &World, cast: &Cast, who: Option<&Someone>, act: &str, id: &str) -> String {
+async fn act(
+    world: &World,
+    cast: &Cast,
+    who: Option<&Someone>,
+    act: &str,
+    (id, message): &(String, String),
+) -> String {
     let chat = format!("/api/chats/{id}");
+    let message_path = format!("{chat}/messages/{message}");
+    let bystander = format!("{chat}/participants/{}", cast.bystander.id);
     let (method, path, body) = match act {
         "GET chat" => ("GET", chat, Value::Null),
         "GET messages" => ("GET", format!("{chat}/messages"), Value::Null),
@@ -263,24 +163,33 @@ async fn act(world: &World, cast: &Cast, who: Option<&Someone>, act: &str, id: &
             format!("{chat}/participants"),
             json!({"userId": cast.outsider.id}),
         ),
-        "DELETE member" => (
-            "DELETE",
-            format!("{chat}/participants/{}", cast.bystander.id),
-            Value::Null,
-        ),
+        "DELETE member" => ("DELETE", bystander, Value::Null),
         "DELETE owner" => (
             "DELETE",
             format!("{chat}/participants/{}", cast.get("owner").id),
             Value::Null,
         ),
         "POST leave" => ("POST", format!("{chat}/leave"), Value::Null),
-        event => return emit(world, who, event, id).await,
+        "PATCH chat" => ("PATCH", chat, json!({"name": "Other"})),
+        "PATCH role" => ("PATCH", bystander, json!({"role": "moderator"})),
+        "PATCH message" => ("PATCH", message_path, json!({"content": "y"})),
+        "DELETE message" => ("DELETE", message_path, Value::Null),
+        "PUT reaction" => ("PUT", format!("{message_path}/reactions/x"), Value::Null),
+        "DELETE reaction" => ("DELETE", format!("{message_path}/reactions/x"), Value::Null),
+        "POST read" => ("POST", format!("{chat}/read"), json!({"seq": 1})),
+        event => return emit(world, who, event, id, message).await,
     };
     let token = who.map(|who| who.token.as_str());
     code(&world.call(token, method, &path, body).await.body)
 }
 
-async fn emit(world: &World, who: Option<&Someone>, event: &str, id: &str) -> String {
+async fn emit(
+    world: &World,
+    who: Option<&Someone>,
+    event: &str,
+    id: &str,
+    message: &str,
+) -> String {
     let Some(who) = who else {
         let refused = super::Client::try_open(&world.io, None, "", None).await;
         let refused: Value = serde_json::from_str(&refused[2..]).expect("JSON");
@@ -289,7 +198,8 @@ async fn emit(world: &World, who: Option<&Someone>, event: &str, id: &str) -> St
             .unwrap_or_default()
             .to_owned();
     };
-    let argument = json!({"chatId": id, "content": "x", "isTyping": true});
+    let argument = json!({"chatId": id, "content": "x", "isTyping": true, "seq": 1,
+                          "items": [{"chatId": id, "seq": 1}], "messageId": message, "emoji": "x"});
     code(&world.connect(who).await.ask(event, argument).await)
 }
 
@@ -308,8 +218,8 @@ async fn everybody_gets_what_the_table_says() {
     let cast = cast(&world).await;
     for (name, expected) in TABLE {
         for ((actor, someone), expected) in cast.people.iter().zip(expected) {
-            let id = cast.group(&world).await;
-            let got = act(&world, &cast, someone.as_ref(), name, &id).await;
+            let place = cast.group(&world).await;
+            let got = act(&world, &cast, someone.as_ref(), name, &place).await;
             assert_eq!(got, *expected, "{actor}: {name}");
         }
     }
@@ -319,7 +229,7 @@ async fn everybody_gets_what_the_table_says() {
 async fn a_chat_that_is_not_yours_looks_like_one_that_is_not_there() {
     let world = World::new().await;
     let cast = cast(&world).await;
-    let id = cast.group(&world).await;
+    let (id, message) = cast.group(&world).await;
     let stranger = cast.get("stranger");
     for path in ["", "/messages", "/events?since=0"] {
         let real = world.get(stranger, &format!("/api/chats/{id}{path}")).await;
@@ -333,19 +243,17 @@ async fn a_chat_that_is_not_yours_looks_like_one_that_is_not_there() {
         );
     }
     let mut socket = world.connect(stranger).await;
-    for event in ["join-chat", "send-message", "typing", "leave-chat"] {
-        let real = socket
-            .ask(
-                event,
-                json!({"chatId": id, "content": "x", "isTyping": true}),
-            )
-            .await;
-        let unreal = socket
-            .ask(
-                event,
-                json!({"chatId": "no", "content": "x", "isTyping": true}),
-            )
-            .await;
+    let events = TABLE
+        .iter()
+        .map(|(name, _)| *name)
+        .filter(|name| !name.contains(' '));
+    for event in events {
+        let argument = |id: &str| {
+            json!({"chatId": id, "content": "x", "isTyping": true, "seq": 1, "emoji": "x",
+                   "items": [{"chatId": id, "seq": 1}], "messageId": message})
+        };
+        let real = socket.ask(event, argument(&id)).await;
+        let unreal = socket.ask(event, argument("nowhere")).await;
         assert_eq!(real, unreal, "{event}");
     }
 }

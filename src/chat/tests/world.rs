@@ -208,6 +208,7 @@ impl World {
         let path = format!("/api/chats/{chat}/messages");
         let sent = self.post(who, &path, json!({"content": content})).await;
         assert_eq!(sent.status, 201, "{}", sent.body);
+        self.settled(chat).await;
         sent.data().clone()
     }
 

@@ -190,6 +190,7 @@ async fn last_messages(
 struct StandingRow {
     is_group: bool,
     last_seq: i64,
+    read_seq: i64,
     people: u32,
     role: Option<String>,
 }
@@ -200,7 +201,7 @@ pub(super) async fn standing(
     user: &UserId,
 ) -> Result<Option<Standing>, StoreError> {
     let row = sqlx::query_as::<_, StandingRow>(
-        "SELECT c.is_group, c.last_seq, p.role,
+        "SELECT c.is_group, c.last_seq, coalesce(p.read_seq, 0) AS read_seq, p.role,
                 (SELECT count(*) FROM participants WHERE chat_id = c.id) AS people
          FROM chats c LEFT JOIN participants p ON p.chat_id = c.id AND p.user_id = ?
          WHERE c.id = ?",
@@ -220,6 +221,7 @@ impl StandingRow {
         Ok(Standing {
             is_group: self.is_group,
             last_seq: Seq(self.last_seq as u64),
+            read_seq: Seq(self.read_seq as u64),
             people: self.people,
             role: role.transpose()?,
         })
@@ -404,13 +406,13 @@ pub(super) async fn next_message(
 pub(super) async fn next_change(
     connection: &mut SqliteConnection,
     chat: &ChatId,
-    now: Timestamp,
+    activity: Option<Timestamp>,
 ) -> Result<Rev, StoreError> {
     let rev: i64 = sqlx::query_scalar(
-        "UPDATE chats SET rev = rev + 1, updated_at = max(updated_at, ?)
+        "UPDATE chats SET rev = rev + 1, updated_at = max(updated_at, coalesce(?, 0))
          WHERE id = ? RETURNING rev",
     )
-    .bind(now.0)
+    .bind(activity.map(|time| time.0))
     .bind(chat.as_str())
     .fetch_one(connection)
     .await?;
@@ -422,16 +424,69 @@ pub(super) async fn raise_read(
     chat: &ChatId,
     user: &UserId,
     seq: Seq,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "UPDATE participants SET read_seq = max(read_seq, ?1),
-                                 delivered_seq = max(delivered_seq, ?1)
-         WHERE chat_id = ?2 AND user_id = ?3",
+) -> Result<bool, StoreError> {
+    let done = sqlx::query(
+        "UPDATE participants SET read_seq = ?1, delivered_seq = max(delivered_seq, ?1)
+         WHERE chat_id = ?2 AND user_id = ?3 AND read_seq < ?1",
     )
     .bind(seq.0 as i64)
     .bind(chat.as_str())
     .bind(user.as_str())
     .execute(connection)
     .await?;
-    Ok(())
+    Ok(done.rows_affected() > 0)
+}
+
+pub(super) async fn raise_delivered(
+    connection: &mut SqliteConnection,
+    chat: &ChatId,
+    user: &UserId,
+    seq: Seq,
+) -> Result<bool, StoreError> {
+    let done = sqlx::query(
+        "UPDATE participants SET delivered_seq = ?1
+         WHERE chat_id = ?2 AND user_id = ?3 AND delivered_seq < ?1",
+    )
+    .bind(seq.0 as i64)
+    .bind(chat.as_str())
+    .bind(user.as_str())
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+pub(super) async fn unread(
+    connection: &mut SqliteConnection,
+    chat: &ChatId,
+    user: &UserId,
+) -> Result<Option<(Seq, u32)>, StoreError> {
+    let row: Option<(i64, u32)> = sqlx::query_as(
+        "SELECT p.read_seq,
+                (SELECT count(*) FROM (SELECT 1 FROM messages m
+                     WHERE m.chat_id = p.chat_id AND m.seq > p.read_seq
+                       AND m.sender_id <> ?2 AND m.deleted_at IS NULL LIMIT 100))
+         FROM participants p WHERE p.chat_id = ?1 AND p.user_id = ?2",
+    )
+    .bind(chat.as_str())
+    .bind(user.as_str())
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.map(|(read, unread)| (Seq(read as u64), unread)))
+}
+
+pub(super) async fn for_person(
+    connection: &mut SqliteConnection,
+    user: &UserId,
+    ids: &[ChatId],
+) -> Result<Vec<Chat>, StoreError> {
+    let rows = sqlx::query_as::<_, ChatRow>(
+        "SELECT c.*, NULL AS read_seq, 0 AS unread_count
+         FROM participants p JOIN chats c ON c.id = p.chat_id
+         WHERE p.user_id = ? AND c.id IN (SELECT value FROM json_each(?))",
+    )
+    .bind(user.as_str())
+    .bind(id_list(ids.iter().map(ChatId::as_str)))
+    .fetch_all(&mut *connection)
+    .await?;
+    complete(connection, rows, None).await
 }

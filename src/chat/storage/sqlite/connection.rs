@@ -5,14 +5,14 @@ use std::ops::DerefMut;
 use sqlx::SqliteConnection;
 
 use super::super::{
-    Answer, ChatCursor, Credentials, Head, History, LogEntry, Login, NewChat, NewMessage,
-    NewNotification, NewPerson, NewSession, Page, Read, RefreshUse, Repeat, SessionState, Standing,
-    Viewer, Write,
+    Answer, ChatCursor, Credentials, Head, History, KeptNotification, LogEntry, Login, NewChat,
+    NewMessage, NewNotification, NewPerson, NewReaction, NewSession, Page, Read, RefreshUse,
+    Repeat, SessionState, Standing, Viewer, Write,
 };
 use super::{chats, log, messages, notifications, people, sessions};
 use crate::chat::domain::{
-    Chat, ChatId, ChatName, ClientMsgId, Limit, MemberRole, Message, MessageId, Person, Rev,
-    SearchText, Seq, SessionId, Timestamp, User, UserId,
+    Chat, ChatId, ChatName, ClientMsgId, Limit, MemberRole, Message, MessageId, NotificationId,
+    Person, Rev, SearchText, Seq, SessionId, Timestamp, User, UserId,
 };
 
 /// A connection of the pool, or the one that writes.
@@ -30,6 +30,15 @@ where
     }
 }
 
+/// `fn name(arguments) -> output = module::statement;`
+macro_rules! statements {
+    ($(fn $name:ident($($arg:ident: $type:ty),*) -> $output:ty = $statement:path;)*) => {$(
+        fn $name<'a>(&'a mut self, $($arg: $type),*) -> Answer<'a, $output> {
+            Box::pin($statement(&mut self.0, $($arg),*))
+        }
+    )*};
+}
+
 impl<C> Read for Connection<C>
 where
     C: DerefMut<Target = SqliteConnection> + Send,
@@ -38,134 +47,56 @@ where
         self.run("SELECT 1")
     }
 
-    fn user<'a>(&'a mut self, id: &'a UserId) -> Answer<'a, Option<User>> {
-        Box::pin(people::user(&mut self.0, id))
-    }
-
-    fn credentials<'a>(&'a mut self, login: Login<'a>) -> Answer<'a, Option<Credentials>> {
-        Box::pin(people::credentials(&mut self.0, login))
-    }
-
-    fn session<'a>(
-        &'a mut self,
-        user: &'a UserId,
-        session: &'a SessionId,
-    ) -> Answer<'a, Option<(User, SessionState)>> {
-        Box::pin(sessions::session(&mut self.0, user, session))
-    }
-
-    fn other_sessions<'a>(
-        &'a mut self,
-        user: &'a UserId,
-        except: &'a SessionId,
-    ) -> Answer<'a, Vec<SessionId>> {
-        Box::pin(sessions::others(&mut self.0, user, except))
-    }
-
-    fn search<'a>(&'a mut self, text: &'a SearchText, limit: Limit) -> Answer<'a, Vec<Person>> {
-        Box::pin(people::search(&mut self.0, text, limit))
-    }
-
-    fn people<'a>(&'a mut self, ids: &'a [UserId]) -> Answer<'a, Vec<Person>> {
-        Box::pin(people::people(&mut self.0, ids))
-    }
-
-    fn standing<'a>(
-        &'a mut self,
-        chat: &'a ChatId,
-        user: &'a UserId,
-    ) -> Answer<'a, Option<Standing>> {
-        Box::pin(chats::standing(&mut self.0, chat, user))
-    }
-
     fn chat<'a>(&'a mut self, chat: &'a ChatId, viewer: &'a Viewer) -> Answer<'a, Option<Chat>> {
         Box::pin(chats::chat(&mut self.0, chat, Some(viewer)))
     }
 
-    fn chats<'a>(
-        &'a mut self,
-        user: &'a UserId,
-        cursor: Option<&'a ChatCursor>,
-        limit: u32,
-    ) -> Answer<'a, Vec<Chat>> {
-        Box::pin(chats::chats(&mut self.0, user, cursor, limit))
-    }
-
-    fn direct_chat<'a>(&'a mut self, key: &'a str) -> Answer<'a, Option<ChatId>> {
-        Box::pin(chats::direct(&mut self.0, key))
-    }
-
-    fn participants<'a>(&'a mut self, chat: &'a ChatId) -> Answer<'a, Vec<UserId>> {
-        Box::pin(chats::participants(&mut self.0, chat))
-    }
-
-    fn longest_standing<'a>(
-        &'a mut self,
-        chat: &'a ChatId,
-        except: &'a UserId,
-    ) -> Answer<'a, Option<Person>> {
-        Box::pin(chats::longest_standing(&mut self.0, chat, except))
-    }
-
-    fn history<'a>(
-        &'a mut self,
-        chat: &'a ChatId,
-        viewer: &'a Viewer,
-        page: Page,
-    ) -> Answer<'a, Option<History>> {
-        Box::pin(messages::history(&mut self.0, chat, viewer, page))
-    }
-
-    fn message<'a>(
-        &'a mut self,
-        chat: &'a ChatId,
-        id: &'a MessageId,
-        viewer: &'a UserId,
-    ) -> Answer<'a, Option<Message>> {
-        Box::pin(messages::message(&mut self.0, chat, id, viewer))
-    }
-
-    fn repeat<'a>(
-        &'a mut self,
-        chat: &'a ChatId,
-        sender: &'a UserId,
-        client_msg_id: &'a ClientMsgId,
-    ) -> Answer<'a, Option<Repeat>> {
-        Box::pin(messages::repeat(&mut self.0, chat, sender, client_msg_id))
-    }
-
-    fn members_among<'a>(
-        &'a mut self,
-        chat: &'a ChatId,
-        ids: &'a [UserId],
-    ) -> Answer<'a, Vec<UserId>> {
-        Box::pin(chats::members_among(&mut self.0, chat, ids))
-    }
-
-    fn head<'a>(&'a mut self, chat: &'a ChatId, user: &'a UserId) -> Answer<'a, Option<Head>> {
-        Box::pin(log::head(&mut self.0, chat, user))
-    }
-
-    fn log<'a>(
-        &'a mut self,
-        chat: &'a ChatId,
-        since: Rev,
-        head: Rev,
-        limit: u32,
-    ) -> Answer<'a, Vec<LogEntry>> {
-        Box::pin(log::entries(&mut self.0, chat, since, head, limit))
-    }
-
-    fn messages_by_seq<'a>(
-        &'a mut self,
-        chat: &'a ChatId,
-        seqs: &'a [Seq],
-    ) -> Answer<'a, Vec<Message>> {
-        Box::pin(messages::by_seq(&mut self.0, chat, seqs))
-    }
-
     fn chat_for_everyone<'a>(&'a mut self, chat: &'a ChatId) -> Answer<'a, Option<Chat>> {
         Box::pin(chats::chat(&mut self.0, chat, None))
+    }
+
+    statements! {
+        fn user(id: &'a UserId) -> Option<User> = people::user;
+        fn credentials(login: Login<'a>) -> Option<Credentials> = people::credentials;
+        fn search(text: &'a SearchText, limit: Limit) -> Vec<Person> = people::search;
+        fn people(ids: &'a [UserId]) -> Vec<Person> = people::people;
+        fn acquaintances(user: &'a UserId, ids: &'a [UserId])
+            -> Vec<(UserId, Option<Timestamp>)> = people::acquaintances;
+
+        fn session(user: &'a UserId, session: &'a SessionId)
+            -> Option<(User, SessionState)> = sessions::session;
+        fn other_sessions(user: &'a UserId, except: &'a SessionId)
+            -> Vec<SessionId> = sessions::others;
+
+        fn standing(chat: &'a ChatId, user: &'a UserId) -> Option<Standing> = chats::standing;
+        fn chats(user: &'a UserId, cursor: Option<&'a ChatCursor>, limit: u32)
+            -> Vec<Chat> = chats::chats;
+        fn chats_for(user: &'a UserId, ids: &'a [ChatId]) -> Vec<Chat> = chats::for_person;
+        fn direct_chat(key: &'a str) -> Option<ChatId> = chats::direct;
+        fn participants(chat: &'a ChatId) -> Vec<UserId> = chats::participants;
+        fn members_among(chat: &'a ChatId, ids: &'a [UserId])
+            -> Vec<UserId> = chats::members_among;
+        fn longest_standing(chat: &'a ChatId, except: &'a UserId)
+            -> Option<Person> = chats::longest_standing;
+        fn unread(chat: &'a ChatId, user: &'a UserId) -> Option<(Seq, u32)> = chats::unread;
+
+        fn history(chat: &'a ChatId, viewer: &'a Viewer, page: Page)
+            -> Option<History> = messages::history;
+        fn message(chat: &'a ChatId, id: &'a MessageId, viewer: &'a UserId)
+            -> Option<Message> = messages::message;
+        fn messages_for(user: &'a UserId, ids: &'a [MessageId])
+            -> Vec<Message> = messages::for_person;
+        fn messages_by_seq(chat: &'a ChatId, seqs: &'a [Seq]) -> Vec<Message> = messages::by_seq;
+        fn repeat(chat: &'a ChatId, sender: &'a UserId, client_msg_id: &'a ClientMsgId)
+            -> Option<Repeat> = messages::repeat;
+
+        fn head(chat: &'a ChatId, user: &'a UserId) -> Option<Head> = log::head;
+        fn log(chat: &'a ChatId, since: Rev, head: Rev, limit: u32)
+            -> Vec<LogEntry> = log::entries;
+
+        fn notifications(user: &'a UserId, before: Option<&'a str>, limit: u32)
+            -> Vec<KeptNotification> = notifications::page;
+        fn unread_notifications(user: &'a UserId) -> u32 = notifications::unread;
     }
 }
 
@@ -199,126 +130,53 @@ where
         self.run("ROLLBACK TO job")
     }
 
-    fn insert_person<'a>(&'a mut self, new: &'a NewPerson<'a>) -> Answer<'a, bool> {
-        Box::pin(people::insert(&mut self.0, new))
-    }
+    statements! {
+        fn insert_person(new: &'a NewPerson<'a>) -> bool = people::insert;
+        fn upsert_host_person(new: &'a NewPerson<'a>) -> () = people::upsert_host;
+        fn set_password(user: &'a UserId, hash: &'a str) -> () = people::set_password;
+        fn set_last_seen(user: &'a UserId, at: Timestamp) -> () = people::set_last_seen;
 
-    fn upsert_host_person<'a>(&'a mut self, new: &'a NewPerson<'a>) -> Answer<'a, ()> {
-        Box::pin(people::upsert_host(&mut self.0, new))
-    }
+        fn insert_session(new: &'a NewSession<'a>) -> () = sessions::insert;
+        fn revoke_session(id: &'a SessionId, now: Timestamp) -> () = sessions::revoke;
+        fn insert_refresh(session: &'a SessionId, hash: &'a [u8], expires_at: Timestamp)
+            -> () = sessions::insert_refresh;
+        fn spend_refresh(hash: &'a [u8], now: Timestamp) -> RefreshUse = sessions::spend_refresh;
+        fn prune_sessions(before: Timestamp) -> () = sessions::prune;
 
-    fn set_password<'a>(&'a mut self, user: &'a UserId, hash: &'a str) -> Answer<'a, ()> {
-        Box::pin(people::set_password(&mut self.0, user, hash))
-    }
+        fn insert_chat(new: &'a NewChat<'a>) -> () = chats::insert;
+        fn delete_chat(chat: &'a ChatId) -> () = chats::delete;
+        fn rename(chat: &'a ChatId, name: &'a ChatName) -> () = chats::rename;
+        fn insert_participant(
+            chat: &'a ChatId,
+            user: &'a UserId,
+            role: MemberRole,
+            now: Timestamp,
+            read_seq: Seq
+        ) -> () = chats::insert_participant;
+        fn delete_participant(chat: &'a ChatId, user: &'a UserId)
+            -> () = chats::delete_participant;
+        fn set_role(chat: &'a ChatId, user: &'a UserId, role: MemberRole) -> () = chats::set_role;
+        fn demote_owner(chat: &'a ChatId) -> () = chats::demote_owner;
+        fn next_message(chat: &'a ChatId, now: Timestamp) -> (Seq, Rev) = chats::next_message;
+        fn next_change(chat: &'a ChatId, activity: Option<Timestamp>) -> Rev = chats::next_change;
+        fn raise_read(chat: &'a ChatId, user: &'a UserId, seq: Seq) -> bool = chats::raise_read;
+        fn raise_delivered(chat: &'a ChatId, user: &'a UserId, seq: Seq)
+            -> bool = chats::raise_delivered;
 
-    fn insert_session<'a>(&'a mut self, new: &'a NewSession<'a>) -> Answer<'a, ()> {
-        Box::pin(sessions::insert(&mut self.0, new))
-    }
+        fn insert_message(new: &'a NewMessage<'a>) -> () = messages::insert;
+        fn edit_message(id: &'a MessageId, content: &'a str, rev: Rev, now: Timestamp)
+            -> () = messages::edit;
+        fn delete_message(id: &'a MessageId, by: &'a UserId, rev: Rev, now: Timestamp)
+            -> () = messages::delete;
+        fn touch_message(id: &'a MessageId, rev: Rev) -> () = messages::touch;
+        fn set_reaction(reaction: &'a NewReaction<'a>) -> bool = messages::set_reaction;
+        fn insert_log(chat: &'a ChatId, entry: &'a LogEntry, now: Timestamp) -> () = log::insert;
 
-    fn revoke_session<'a>(&'a mut self, id: &'a SessionId, now: Timestamp) -> Answer<'a, ()> {
-        Box::pin(sessions::revoke(&mut self.0, id, now))
-    }
-
-    fn insert_refresh<'a>(
-        &'a mut self,
-        session: &'a SessionId,
-        hash: &'a [u8],
-        expires_at: Timestamp,
-    ) -> Answer<'a, ()> {
-        Box::pin(sessions::insert_refresh(
-            &mut self.0,
-            session,
-            hash,
-            expires_at,
-        ))
-    }
-
-    fn spend_refresh<'a>(&'a mut self, hash: &'a [u8], now: Timestamp) -> Answer<'a, RefreshUse> {
-        Box::pin(sessions::spend_refresh(&mut self.0, hash, now))
-    }
-
-    fn prune_sessions(&mut self, before: Timestamp) -> Answer<'_, ()> {
-        Box::pin(sessions::prune(&mut self.0, before))
-    }
-
-    fn insert_chat<'a>(&'a mut self, new: &'a NewChat<'a>) -> Answer<'a, ()> {
-        Box::pin(chats::insert(&mut self.0, new))
-    }
-
-    fn delete_chat<'a>(&'a mut self, chat: &'a ChatId) -> Answer<'a, ()> {
-        Box::pin(chats::delete(&mut self.0, chat))
-    }
-
-    fn insert_participant<'a>(
-        &'a mut self,
-        chat: &'a ChatId,
-        user: &'a UserId,
-        role: MemberRole,
-        now: Timestamp,
-        read_seq: Seq,
-    ) -> Answer<'a, ()> {
-        Box::pin(chats::insert_participant(
-            &mut self.0,
-            chat,
-            user,
-            role,
-            now,
-            read_seq,
-        ))
-    }
-
-    fn delete_participant<'a>(&'a mut self, chat: &'a ChatId, user: &'a UserId) -> Answer<'a, ()> {
-        Box::pin(chats::delete_participant(&mut self.0, chat, user))
-    }
-
-    fn set_role<'a>(
-        &'a mut self,
-        chat: &'a ChatId,
-        user: &'a UserId,
-        role: MemberRole,
-    ) -> Answer<'a, ()> {
-        Box::pin(chats::set_role(&mut self.0, chat, user, role))
-    }
-
-    fn demote_owner<'a>(&'a mut self, chat: &'a ChatId) -> Answer<'a, ()> {
-        Box::pin(chats::demote_owner(&mut self.0, chat))
-    }
-
-    fn rename<'a>(&'a mut self, chat: &'a ChatId, name: &'a ChatName) -> Answer<'a, ()> {
-        Box::pin(chats::rename(&mut self.0, chat, name))
-    }
-
-    fn next_message<'a>(&'a mut self, chat: &'a ChatId, now: Timestamp) -> Answer<'a, (Seq, Rev)> {
-        Box::pin(chats::next_message(&mut self.0, chat, now))
-    }
-
-    fn next_change<'a>(&'a mut self, chat: &'a ChatId, now: Timestamp) -> Answer<'a, Rev> {
-        Box::pin(chats::next_change(&mut self.0, chat, now))
-    }
-
-    fn insert_message<'a>(&'a mut self, new: &'a NewMessage<'a>) -> Answer<'a, ()> {
-        Box::pin(messages::insert(&mut self.0, new))
-    }
-
-    fn insert_log<'a>(
-        &'a mut self,
-        chat: &'a ChatId,
-        entry: &'a LogEntry,
-        now: Timestamp,
-    ) -> Answer<'a, ()> {
-        Box::pin(log::insert(&mut self.0, chat, entry, now))
-    }
-
-    fn raise_read<'a>(
-        &'a mut self,
-        chat: &'a ChatId,
-        user: &'a UserId,
-        seq: Seq,
-    ) -> Answer<'a, ()> {
-        Box::pin(chats::raise_read(&mut self.0, chat, user, seq))
-    }
-
-    fn insert_notification<'a>(&'a mut self, new: &'a NewNotification<'a>) -> Answer<'a, ()> {
-        Box::pin(notifications::insert(&mut self.0, new))
+        fn insert_notification(new: &'a NewNotification<'a>) -> () = notifications::insert;
+        fn read_notifications(
+            user: &'a UserId,
+            ids: Option<&'a [NotificationId]>,
+            now: Timestamp
+        ) -> () = notifications::mark_read;
     }
 }

@@ -6,9 +6,9 @@ use sqlx::SqliteConnection;
 
 use super::rows::{MessageRow, id_list};
 use crate::chat::domain::{
-    ChatId, ClientMsgId, Message, MessageId, Reaction, Reactions, Rev, Seq, UserId,
+    ChatId, ClientMsgId, Message, MessageId, Reaction, Reactions, Rev, Seq, Timestamp, UserId,
 };
-use crate::chat::storage::{History, NewMessage, Page, Repeat, StoreError, Viewer};
+use crate::chat::storage::{History, NewMessage, NewReaction, Page, Repeat, StoreError, Viewer};
 
 /// Completes messages with their reactions; `viewer` decides what is `mine`.
 pub(super) async fn with_reactions(
@@ -211,4 +211,96 @@ pub(super) async fn insert(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+pub(super) async fn for_person(
+    connection: &mut SqliteConnection,
+    user: &UserId,
+    ids: &[MessageId],
+) -> Result<Vec<Message>, StoreError> {
+    let rows = sqlx::query_as::<_, MessageRow>(
+        "SELECT m.*, u.name AS sender_name, u.role AS sender_role
+         FROM messages m
+         JOIN participants p ON p.chat_id = m.chat_id AND p.user_id = ?
+         LEFT JOIN users u ON u.id = m.sender_id
+         WHERE m.id IN (SELECT value FROM json_each(?))",
+    )
+    .bind(user.as_str())
+    .bind(id_list(ids.iter().map(MessageId::as_str)))
+    .fetch_all(&mut *connection)
+    .await?;
+    with_reactions(connection, rows, None).await
+}
+
+pub(super) async fn edit(
+    connection: &mut SqliteConnection,
+    id: &MessageId,
+    content: &str,
+    rev: Rev,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE messages SET content = ?, version = version + 1, rev = ?, edited_at = ?
+         WHERE id = ?",
+    )
+    .bind(content)
+    .bind(rev.0 as i64)
+    .bind(now.0)
+    .bind(id.as_str())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn delete(
+    connection: &mut SqliteConnection,
+    id: &MessageId,
+    by: &UserId,
+    rev: Rev,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE messages SET content = '', rev = ?, deleted_at = ?, deleted_by = ? WHERE id = ?",
+    )
+    .bind(rev.0 as i64)
+    .bind(now.0)
+    .bind(by.as_str())
+    .bind(id.as_str())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn touch(
+    connection: &mut SqliteConnection,
+    id: &MessageId,
+    rev: Rev,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE messages SET rev = ? WHERE id = ?")
+        .bind(rev.0 as i64)
+        .bind(id.as_str())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn set_reaction(
+    connection: &mut SqliteConnection,
+    reaction: &NewReaction<'_>,
+) -> Result<bool, StoreError> {
+    let sql = if reaction.wanted {
+        "INSERT INTO reactions (message_id, emoji, user_id, created_at) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT DO NOTHING"
+    } else {
+        "DELETE FROM reactions
+         WHERE message_id = ?1 AND emoji = ?2 AND user_id = ?3 AND ?4 IS NOT NULL"
+    };
+    let done = sqlx::query(sql)
+        .bind(reaction.message.as_str())
+        .bind(reaction.emoji.as_str())
+        .bind(reaction.user.as_str())
+        .bind(reaction.now.0)
+        .execute(connection)
+        .await?;
+    Ok(done.rows_affected() > 0)
 }

@@ -83,3 +83,35 @@ impl Store for Sqlite {
         Box::pin(self.pool.close())
     }
 }
+
+/// What the connections were opened with.
+#[cfg(test)]
+pub(super) struct Pragmas {
+    /// `journal_mode`, `synchronous`, `foreign_keys`.
+    pub(super) writer: (String, i64, i64),
+    pub(super) relaxed_synchronous: i64,
+    pub(super) reader_refuses_writes: bool,
+}
+
+#[cfg(test)]
+pub(super) async fn pragmas_of(path: &Path) -> Result<Pragmas, StoreError> {
+    let (store, mut writer) = open(path, Durability::Full).await?;
+    let journal = sqlx::query_scalar("PRAGMA journal_mode")
+        .fetch_one(&mut *writer.0)
+        .await?;
+    let synchronous = sqlx::query_scalar("PRAGMA synchronous")
+        .fetch_one(&mut *writer.0)
+        .await?;
+    let foreign_keys = sqlx::query_scalar("PRAGMA foreign_keys")
+        .fetch_one(&mut *writer.0)
+        .await?;
+    let mut relaxed = options(path, Durability::Relaxed).connect().await?;
+    let write = sqlx::query("DELETE FROM users").execute(&store.pool).await;
+    Ok(Pragmas {
+        writer: (journal, synchronous, foreign_keys),
+        relaxed_synchronous: sqlx::query_scalar("PRAGMA synchronous")
+            .fetch_one(&mut relaxed)
+            .await?,
+        reader_refuses_writes: write.is_err(),
+    })
+}

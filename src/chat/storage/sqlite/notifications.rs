@@ -2,9 +2,9 @@
 
 use sqlx::SqliteConnection;
 
-use super::rows::id_list;
-use crate::chat::domain::{MessageId, UserId};
-use crate::chat::storage::{NewNotification, StoreError};
+use super::rows::{id_list, unreadable};
+use crate::chat::domain::{MessageId, NotificationId, NotificationKind, Timestamp, UserId};
+use crate::chat::storage::{KeptNotification, NewNotification, StoreError};
 
 pub(super) async fn insert(
     connection: &mut SqliteConnection,
@@ -23,6 +23,85 @@ pub(super) async fn insert(
     .bind(new.message.map(MessageId::as_str))
     .bind(new.now.0)
     .bind(id_list(new.people.iter().map(UserId::as_str)))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+#[derive(sqlx::FromRow)]
+struct NotificationRow {
+    id: String,
+    kind: String,
+    chat_id: String,
+    user_id: Option<String>,
+    by_id: Option<String>,
+    message_id: Option<String>,
+    created_at: i64,
+    read_at: Option<i64>,
+}
+
+impl NotificationRow {
+    fn read(self) -> Result<KeptNotification, StoreError> {
+        Ok(KeptNotification {
+            id: self.id.into(),
+            kind: NotificationKind::from_name(&self.kind).ok_or_else(|| unreadable("kind"))?,
+            chat: self.chat_id.into(),
+            user: self.user_id.map(UserId::from),
+            by: self.by_id.map(UserId::from),
+            message: self.message_id.map(MessageId::from),
+            created_at: Timestamp(self.created_at),
+            read_at: self.read_at.map(Timestamp),
+        })
+    }
+}
+
+/// Ids are in the order of their times, so they are the cursor too.
+pub(super) async fn page(
+    connection: &mut SqliteConnection,
+    user: &UserId,
+    before: Option<&str>,
+    limit: u32,
+) -> Result<Vec<KeptNotification>, StoreError> {
+    let rows = sqlx::query_as::<_, NotificationRow>(
+        "SELECT id, kind, chat_id, user_id, by_id, message_id, created_at, read_at
+         FROM notifications WHERE person_id = ?1 AND (?2 IS NULL OR id < ?2)
+         ORDER BY id DESC LIMIT ?3",
+    )
+    .bind(user.as_str())
+    .bind(before)
+    .bind(limit)
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter().map(NotificationRow::read).collect()
+}
+
+pub(super) async fn unread(
+    connection: &mut SqliteConnection,
+    user: &UserId,
+) -> Result<u32, StoreError> {
+    let count = sqlx::query_scalar(
+        "SELECT count(*) FROM notifications WHERE person_id = ? AND read_at IS NULL",
+    )
+    .bind(user.as_str())
+    .fetch_one(connection)
+    .await?;
+    Ok(count)
+}
+
+pub(super) async fn mark_read(
+    connection: &mut SqliteConnection,
+    user: &UserId,
+    ids: Option<&[NotificationId]>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE notifications SET read_at = ?1
+         WHERE person_id = ?2 AND read_at IS NULL
+           AND (?3 IS NULL OR id IN (SELECT value FROM json_each(?3)))",
+    )
+    .bind(now.0)
+    .bind(user.as_str())
+    .bind(ids.map(|ids| id_list(ids.iter().map(NotificationId::as_str))))
     .execute(connection)
     .await?;
     Ok(())

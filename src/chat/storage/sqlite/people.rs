@@ -3,7 +3,7 @@
 use sqlx::SqliteConnection;
 
 use super::rows::{PersonRow, UserRow, id_list};
-use crate::chat::domain::{Limit, Person, SearchText, User, UserId};
+use crate::chat::domain::{Limit, Person, SearchText, Timestamp, User, UserId};
 use crate::chat::storage::{Credentials, Login, NewPerson, StoreError};
 
 pub(super) async fn user(
@@ -133,6 +133,42 @@ pub(super) async fn set_password(
 ) -> Result<(), StoreError> {
     sqlx::query("UPDATE users SET password_hash = ? WHERE id = ?")
         .bind(hash)
+        .bind(user.as_str())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn acquaintances(
+    connection: &mut SqliteConnection,
+    user: &UserId,
+    ids: &[UserId],
+) -> Result<Vec<(UserId, Option<Timestamp>)>, StoreError> {
+    let rows: Vec<(String, Option<i64>)> = sqlx::query_as(
+        "SELECT u.id, u.last_seen_at FROM users u
+         WHERE u.id IN (SELECT value FROM json_each(?1))
+           AND (u.id = ?2 OR EXISTS
+               (SELECT 1 FROM participants theirs
+                JOIN participants mine ON mine.chat_id = theirs.chat_id AND mine.user_id = ?2
+                WHERE theirs.user_id = u.id))",
+    )
+    .bind(id_list(ids.iter().map(UserId::as_str)))
+    .bind(user.as_str())
+    .fetch_all(connection)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|(id, seen)| (id.into(), seen.map(Timestamp)))
+        .collect())
+}
+
+pub(super) async fn set_last_seen(
+    connection: &mut SqliteConnection,
+    user: &UserId,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE users SET last_seen_at = ? WHERE id = ?")
+        .bind(at.0)
         .bind(user.as_str())
         .execute(connection)
         .await?;

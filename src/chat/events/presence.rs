@@ -1,0 +1,45 @@
+//! `subscribe-presence`, `unsubscribe-presence`.
+
+use serde::Serialize;
+
+use super::call::{Call, Done};
+use crate::chat::domain::{Fields, Invalid, UserId};
+use crate::chat::error::Error;
+use crate::chat::live::Room;
+use crate::chat::service::PersonPresence;
+
+/// People in one subscription.
+const MAX_PEOPLE: usize = 100;
+
+#[derive(Serialize)]
+struct Snapshot {
+    presence: Vec<PersonPresence>,
+}
+
+fn people(fields: &Fields) -> Result<Vec<UserId>, Invalid> {
+    if fields.value("userIds").is_none() {
+        return Err(Invalid::new("userIds", "is required"));
+    }
+    fields.list("userIds", MAX_PEOPLE)
+}
+
+/// People with whom one shares no chat are left out.
+pub(super) async fn subscribe(mut call: Call) -> Result<Done, Error> {
+    let people = people(&call.fields())?;
+    let Call {
+        chat, socket, link, ..
+    } = call;
+    let watch = |user: &UserId| {
+        let joined = socket.join(&Room::Presence(user).name());
+        joined.map_err(|_| Invalid::new("userIds", "cannot be watched: they are too many").into())
+    };
+    let presence = chat.presence_of(&link.actor(), &people, watch).await?;
+    Done::with(&Snapshot { presence })
+}
+
+pub(super) async fn unsubscribe(mut call: Call) -> Result<Done, Error> {
+    for user in people(&call.fields())? {
+        call.socket.leave(&Room::Presence(&user).name());
+    }
+    Done::nothing()
+}

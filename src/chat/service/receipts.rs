@@ -1,0 +1,207 @@
+//! How far people have read, and how far messages have reached them.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde::Serialize;
+
+use super::access::access;
+use super::ledger::{Command, Ledger, encode};
+use super::publishing::Item;
+use super::sessions::Actor;
+use crate::chat::Chat;
+use crate::chat::domain::{ChatId, Invalid, Person, Seq, Timestamp, UserId};
+use crate::chat::error::Error;
+use crate::chat::limits::Act;
+
+/// The answer to `mark-read`.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::chat) struct ReadState {
+    read_seq: Seq,
+    unread_count: u32,
+}
+
+/// `message-read` and `message-delivered`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Receipt<'a> {
+    chat_id: &'a ChatId,
+    user_id: &'a UserId,
+    seq: Seq,
+    at: Timestamp,
+}
+
+/// `unread-updated`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct UnreadUpdated<'a> {
+    chat_id: &'a ChatId,
+    #[serde(flatten)]
+    state: &'a ReadState,
+}
+
+struct MarkRead {
+    chat: ChatId,
+    reader: Person,
+    seq: Seq,
+}
+
+impl Command for MarkRead {
+    type Output = ReadState;
+
+    async fn apply(&self, ledger: &mut Ledger<'_>) -> Result<ReadState, Error> {
+        let Self { chat, reader, seq } = self;
+        check_position(ledger, chat, reader, *seq, "seq").await?;
+        let raised = ledger.db.raise_read(chat, &reader.id, *seq).await?;
+        if raised {
+            ledger.receipt("message-read", chat, &reader.id, *seq)?;
+        }
+        let state = ledger.read_state(chat, &reader.id).await?;
+        if raised {
+            ledger.unread_updated(chat, &reader.id, &state)?;
+        }
+        Ok(state)
+    }
+}
+
+struct MarkDelivered {
+    receiver: Person,
+    items: Vec<(ChatId, Seq)>,
+}
+
+impl Command for MarkDelivered {
+    type Output = ();
+
+    async fn apply(&self, ledger: &mut Ledger<'_>) -> Result<(), Error> {
+        let receiver = &self.receiver;
+        for (chat, seq) in &self.items {
+            check_position(ledger, chat, receiver, *seq, "items").await?;
+            if ledger.db.raise_delivered(chat, &receiver.id, *seq).await? {
+                ledger.receipt("message-delivered", chat, &receiver.id, *seq)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A position must be one that the chat has reached.
+async fn check_position(
+    ledger: &mut Ledger<'_>,
+    chat: &ChatId,
+    user: &Person,
+    seq: Seq,
+    field: &'static str,
+) -> Result<(), Error> {
+    let access = access(ledger.db, chat, &user.id, user.role).await?;
+    access.participant()?;
+    if seq > access.standing.last_seq {
+        return Err(Invalid::new(field, "must not be above the last message").into());
+    }
+    Ok(())
+}
+
+impl Ledger<'_> {
+    async fn read_state(&mut self, chat: &ChatId, user: &UserId) -> Result<ReadState, Error> {
+        let state = self.db.unread(chat, user).await?;
+        let (read_seq, unread_count) = state.ok_or(Error::ChatNotFound)?;
+        Ok(ReadState {
+            read_seq,
+            unread_count,
+        })
+    }
+
+    fn receipt(
+        &mut self,
+        name: &'static str,
+        chat_id: &ChatId,
+        user_id: &UserId,
+        seq: Seq,
+    ) -> Result<(), Error> {
+        let payload = encode(&Receipt {
+            chat_id,
+            user_id,
+            seq,
+            at: self.now,
+        })?;
+        self.say(chat_id, Item::Event { name, payload });
+        Ok(())
+    }
+
+    fn unread_updated(
+        &mut self,
+        chat_id: &ChatId,
+        user: &UserId,
+        state: &ReadState,
+    ) -> Result<(), Error> {
+        let payload = encode(&UnreadUpdated { chat_id, state })?;
+        let (user, name) = (user.clone(), "unread-updated");
+        self.say(
+            chat_id,
+            Item::ToPerson {
+                user,
+                name,
+                payload,
+            },
+        );
+        Ok(())
+    }
+
+    /// Somebody has sent a message while others were not marked as read: their
+    /// devices learn that they are now. The room sees it by the message.
+    pub(super) fn read_by_sending(
+        &mut self,
+        chat: &ChatId,
+        user: &UserId,
+        seq: Seq,
+    ) -> Result<(), Error> {
+        self.unread_updated(
+            chat,
+            user,
+            &ReadState {
+                read_seq: seq,
+                unread_count: 0,
+            },
+        )
+    }
+}
+
+impl Chat {
+    /// Marks everything up to `seq` as read; never less than before.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when the chat has not come that far.
+    pub(in crate::chat) async fn mark_read(
+        self: &Arc<Self>,
+        actor: &Actor,
+        chat: ChatId,
+        seq: Seq,
+    ) -> Result<ReadState, Error> {
+        self.limits
+            .count(Act::Mark, actor.user.id.as_str(), Instant::now())?;
+        self.commit(MarkRead {
+            chat,
+            reader: actor.user.person(),
+            seq,
+        })
+        .await
+    }
+
+    /// Marks messages of several chats as having reached somebody.
+    ///
+    /// # Errors
+    /// As [`Chat::mark_read`]; then nothing is marked.
+    pub(in crate::chat) async fn mark_delivered(
+        self: &Arc<Self>,
+        actor: &Actor,
+        items: Vec<(ChatId, Seq)>,
+    ) -> Result<(), Error> {
+        self.limits
+            .count(Act::Mark, actor.user.id.as_str(), Instant::now())?;
+        self.commit(MarkDelivered {
+            receiver: actor.user.person(),
+            items,
+        })
+        .await
+    }
+}
