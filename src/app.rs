@@ -48,9 +48,14 @@ pub enum StartError {
     /// There is no secret to sign tokens with.
     #[error(transparent)]
     Secret(#[from] SecretError),
-    /// The database or a key cannot be opened.
-    #[error("cannot open the chat")]
-    Chat(#[from] OpenError),
+    /// The database cannot be opened, or a key is unfit.
+    #[error("cannot open the chat on {database}")]
+    Chat {
+        /// Where the database is.
+        database: String,
+        /// What is wrong.
+        source: OpenError,
+    },
     /// The port cannot be had.
     #[error(transparent)]
     Listen(io::Error),
@@ -103,11 +108,13 @@ pub(crate) async fn open_chat(
     adjust: impl FnOnce(&mut ChatConfig),
 ) -> Result<Arc<Chat>, StartError> {
     make_data_dir(storage)?;
-    let mut config = ChatConfig::new(storage.database.to_string(), []);
+    let database = storage.database.to_string();
+    let mut config = ChatConfig::new(database.as_str(), []);
     config.token_secret = bytes(secret);
     config.durability = storage.durability;
     adjust(&mut config);
-    Ok(Chat::open(config).await?)
+    let opened = Chat::open(config).await;
+    opened.map_err(|source| StartError::Chat { database, source })
 }
 
 fn load_secret(settings: &Settings) -> Result<SecretString, StartError> {

@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Parser as _;
 use parlance::config::{Cli, Command, CreateUser, Problems, ServeOptions, UserCommand};
-use parlance::{accounts, app, shutdown, telemetry};
+use parlance::shutdown::Shutdown;
+use parlance::{accounts, app, telemetry};
 use tokio::runtime::Runtime;
 
 #[global_allocator]
@@ -33,8 +34,21 @@ fn complain(error: &anyhow::Error) -> ExitCode {
         }
         return ExitCode::from(2);
     }
-    eprintln!("error: {error:#}");
+    eprintln!("error: {}", sentence(error));
     ExitCode::FAILURE
+}
+
+/// The error and its causes. Some libraries repeat the cause in their own
+/// text; what was said is not said again.
+fn sentence(error: &anyhow::Error) -> String {
+    let mut said = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if !said.contains(&cause) {
+            let between = if said.is_empty() { "" } else { ": " };
+            said = format!("{said}{between}{cause}");
+        }
+    }
+    said
 }
 
 fn serve(options: &ServeOptions) -> anyhow::Result<()> {
@@ -44,11 +58,12 @@ fn serve(options: &ServeOptions) -> anyhow::Result<()> {
     }
     telemetry::start(&settings.log);
     runtime()?.block_on(async {
+        let mut shutdown = Shutdown::listen().context("cannot wait for signals")?;
         let running = app::start(settings).await?;
         let address = running.address();
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "accepting connections");
         say(&format!("listening on http://{address}\n"))?;
-        let signal = shutdown::requested().await?;
+        let signal = shutdown.requested().await;
         tracing::info!(signal, "ending");
         running.stop().await;
         Ok(())

@@ -2,26 +2,57 @@
 
 use std::io;
 
-/// Waits for SIGTERM or SIGINT (Ctrl-C); gives the one that came.
-///
-/// # Errors
-/// When the system lets no signal be waited for.
 #[cfg(unix)]
-pub async fn requested() -> io::Result<&'static str> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => Ok("SIGTERM"),
-        _ = interrupt.recv() => Ok("SIGINT"),
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// The wish to end, heard from the moment that this is made: made before the
+/// server says that it listens, no signal finds it unprepared.
+#[derive(Debug)]
+pub struct Shutdown {
+    #[cfg(unix)]
+    terminate: Signal,
+    #[cfg(unix)]
+    interrupt: Signal,
+}
+
+#[cfg(unix)]
+impl Shutdown {
+    /// Begins to listen for SIGTERM and SIGINT (Ctrl-C).
+    ///
+    /// # Errors
+    /// When the system lets no signal be waited for.
+    pub fn listen() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Waits for either; gives the one that came.
+    pub async fn requested(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
     }
 }
 
-/// Waits for Ctrl-C.
-///
-/// # Errors
-/// When the system lets it not be waited for.
 #[cfg(not(unix))]
-pub async fn requested() -> io::Result<&'static str> {
-    tokio::signal::ctrl_c().await.map(|()| "Ctrl-C")
+impl Shutdown {
+    /// Begins to listen for Ctrl-C.
+    ///
+    /// # Errors
+    /// Never.
+    pub fn listen() -> io::Result<Self> {
+        Ok(Self {})
+    }
+
+    /// Waits for it.
+    pub async fn requested(&mut self) -> &'static str {
+        match tokio::signal::ctrl_c().await {
+            Ok(()) => "Ctrl-C",
+            // Nobody can ask it to end any more: it runs on.
+            Err(_) => std::future::pending().await,
+        }
+    }
 }

@@ -110,18 +110,9 @@ function addChat(summary) {
     messages: [], loaded: false, loading: null, hasMoreBefore: false,
     pending: [], typing: new Map(), draft: '', freshAfter: null, note: '', ...summary,
   };
-  // What was read here stays read, also when the connection was away just then.
-  const readHere = readMarks()[chat.id] ?? 0;
-  if (readHere > chat.readSeq) {
-    chat.readSeq = readHere;
-    chat.unreadCount = Math.min(chat.unreadCount, Math.max(chat.lastSeq - readHere, 0));
-  }
   chats.set(chat.id, chat);
   return chat;
 }
-
-const readMarksKey = () => `parlance-read-${me().id}`;
-const readMarks = () => JSON.parse(localStorage.getItem(readMarksKey()) ?? '{}');
 
 function dropChat(id) {
   chats.delete(id);
@@ -405,8 +396,7 @@ function markRead(chat) {
   if (!chat.loaded || chat.lastSeq <= chat.readSeq) return;
   chat.readSeq = chat.lastSeq;
   chat.unreadCount = 0;
-  localStorage.setItem(readMarksKey(), JSON.stringify({ ...readMarks(), [chat.id]: chat.readSeq }));
-  if (socket?.connected) socket.emit('mark-read', { chatId: chat.id, seq: chat.readSeq }, () => {});
+  socket.emit('mark-read', { chatId: chat.id, seq: chat.readSeq }); // kept until the connection is there
   render();
 }
 

@@ -37,8 +37,9 @@ const NEXT_REQUEST_LIMIT: Duration = Duration::from_secs(60);
 /// than the guard's limits, so that the guard can say which one was passed.
 const MAX_HEAD_BYTES: usize = 96 * 1024;
 
-/// The pause after a failed accept: long enough for descriptors to come free.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// The pause after a failed accept, for descriptors to come free; it doubles
+/// with every further failure, up to the second.
+const ACCEPT_PAUSES: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(1)];
 
 /// What answers the requests that pass the guard.
 pub trait Site: Send + Sync + 'static {
@@ -132,6 +133,8 @@ impl<S> Clone for Door<S> {
 
 impl<S: Site> Door<S> {
     async fn accept(mut self, listener: TcpListener) {
+        let [first_pause, last_pause] = ACCEPT_PAUSES;
+        let mut pause = first_pause;
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
@@ -139,12 +142,14 @@ impl<S: Site> Door<S> {
             };
             match accepted {
                 Ok((stream, peer)) => {
+                    pause = first_pause;
                     tokio::spawn(self.clone().connection(stream, canonical(peer)));
                 }
                 Err(error) if is_the_peers(&error) => {}
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
-                    sleep(ACCEPT_PAUSE).await;
+                    sleep(pause).await;
+                    pause = last_pause.min(pause * 2);
                 }
             }
         }

@@ -116,6 +116,9 @@ test("unread messages are counted in the list, told, and read when the chat is o
   await page.open("Jo Jolly");
   await page.page.locator("#messages .fresh").waitFor();
   await page.row("Jo Jolly").getByLabel("unread").waitFor({ state: "detached" });
+  await page.page.reload();
+  await page.isIn("Jo Jolly");
+  assert.equal(await page.row("Jo Jolly").getByLabel("unread").count(), 0);
   page.isFine();
   await page.page.context().close();
 });
@@ -230,6 +233,30 @@ test("an error at the door is said in plain words", async () => {
   await page.page.getByLabel("Password").fill("short");
   await page.page.getByRole("button", { name: "Create account", exact: true }).click();
   await page.page.getByRole("alert").filter({ hasText: "The password must be 8 to 128 characters long" }).waitFor();
+  page.isFine(/status of 40[01]/);
+  await page.page.context().close();
+});
+
+test("a token that is no longer good is renewed, and a session that is over ends at the door", async () => {
+  const vic = await app.register("Vic Vale");
+  const wes = await app.register("Wes West");
+  await vic.call("POST", "/api/chats", { participantIds: [wes.id], initialMessage: "Still here?" });
+  const page = await visit();
+  await page.login(wes.email);
+  const change = (name, value) => page.page.evaluate(([key, text]) => {
+    const session = JSON.parse(sessionStorage.getItem("parlance"));
+    sessionStorage.setItem("parlance", JSON.stringify({ ...session, [key]: text }));
+  }, [name, value]);
+  await change("token", "stale");
+  await page.page.reload();
+  await page.open("Vic Vale");
+  await page.say("Yes");
+  await page.message("Yes").and(page.page.locator(":not(.waiting)")).waitFor();
+
+  await change("token", "stale");
+  await change("refreshToken", "spent");
+  await page.page.reload();
+  await page.page.getByRole("heading", { name: "Welcome back" }).waitFor();
   page.isFine(/status of 40[01]/);
   await page.page.context().close();
 });

@@ -1,9 +1,9 @@
 //! The program from start to end: its line, its signals, what it keeps.
 
 use http::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::support::{PASSWORD, Program, request};
+use crate::support::{PASSWORD, Person, Program, request};
 
 const ANY_PORT: [&str; 2] = ["--listen", "localhost:0"];
 
@@ -18,33 +18,48 @@ fn signals_end_it_with_status_0_and_nothing_more_on_standard_output() {
 }
 
 #[tokio::test]
-async fn accounts_and_tokens_outlive_a_restart() {
+async fn a_restart_keeps_accounts_tokens_and_messages_and_seq_goes_on() {
     let folder = tempfile::tempdir().expect("a folder");
     let program = Program::serve(folder.path(), &ANY_PORT, &[]);
-    let body = json!({ "name": "Ann", "email": "ann@example.com", "password": PASSWORD });
-    let path = "/api/auth/register";
-    let answer = request(program.address, Method::POST, path, None, body).await;
-    let data = answer.expect(201);
-    let token = data["token"].as_str().expect("a token").to_owned();
-    program.end("-TERM");
+    let ann = Person::register(program.address, "Ann").await;
+    let ben = Person::register(program.address, "Ben").await;
+    let chat = ann.direct_chat(&ben).await;
+    let path = format!("/api/chats/{chat}/messages");
+    let say = json!({ "content": "Before" });
+    assert_eq!(ann.post(&path, say).await.expect(201)["seq"], 1);
+    assert_eq!(program.end("-TERM").0, Some(0));
 
     let program = Program::serve(folder.path(), &ANY_PORT, &[]);
-    let path = "/api/auth/profile";
-    let profile = request(
-        program.address,
-        Method::GET,
-        path,
-        Some(&token),
-        Value::Null,
-    )
-    .await;
-    let profile = profile.expect(200);
-    let user = if profile["user"].is_object() {
-        &profile["user"]
-    } else {
-        &profile
-    };
-    assert_eq!(user["id"], data["user"]["id"]);
+    let (ann, ben) = (ann.at(program.address), ben.at(program.address));
+    let history = ben.get(&path).await.expect(200);
+    assert_eq!(history["messages"][0]["content"], "Before");
+    let say = json!({ "content": "After" });
+    assert_eq!(ann.post(&path, say).await.expect(201)["seq"], 2);
+}
+
+#[tokio::test]
+async fn a_kill_loses_nothing_that_was_acknowledged() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = Program::serve(folder.path(), &ANY_PORT, &[]);
+    let ann = Person::register(program.address, "Ann").await;
+    let ben = Person::register(program.address, "Ben").await;
+    let chat = ann.direct_chat(&ben).await;
+    let mut live = ann.connect().await;
+    for number in 1..=20 {
+        let message = json!({ "chatId": chat, "content": format!("{number}") });
+        assert_eq!(live.ask("send-message", message).await["success"], true);
+    }
+    program.end("-KILL");
+
+    let program = Program::serve(folder.path(), &ANY_PORT, &[]);
+    let ben = ben.at(program.address);
+    let history = ben.get(&format!("/api/chats/{chat}/messages")).await;
+    let history = history.expect(200);
+    let seqs = history["messages"].as_array().expect("messages").iter();
+    assert!(
+        seqs.map(|message| message["seq"].as_u64())
+            .eq((1..=20).map(Some))
+    );
 }
 
 #[cfg(unix)]

@@ -12,7 +12,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use super::soon;
 
 /// A connection; what arrives while something else is waited for is kept.
-pub struct Live {
+pub(crate) struct Live {
     stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
     events: VecDeque<(String, Value)>,
     acknowledged: u64,
@@ -20,7 +20,7 @@ pub struct Live {
 
 impl Live {
     /// Opens a connection that has joined nothing yet.
-    pub async fn open(address: SocketAddr) -> Self {
+    pub(crate) async fn open(address: SocketAddr) -> Self {
         let url = format!("ws://{address}/socket.io/?EIO=4&transport=websocket");
         let opened = soon("the upgrade", connect_async(url)).await;
         let mut live = Self {
@@ -33,7 +33,7 @@ impl Live {
     }
 
     /// Joins the main namespace; `Err` has the payload of the refusal.
-    pub async fn join(&mut self, auth: &Value) -> Result<(), Value> {
+    pub(crate) async fn join(&mut self, auth: &Value) -> Result<(), Value> {
         self.write(format!("40{auth}")).await;
         let packet = self
             .packet()
@@ -47,12 +47,12 @@ impl Live {
     }
 
     /// Sends an event without an acknowledgement.
-    pub async fn emit(&mut self, event: &str, data: Value) {
+    pub(crate) async fn emit(&mut self, event: &str, data: Value) {
         self.write(format!("42{}", json!([event, data]))).await;
     }
 
     /// Sends an event and gives the acknowledgement's argument.
-    pub async fn ask(&mut self, event: &str, data: Value) -> Value {
+    pub(crate) async fn ask(&mut self, event: &str, data: Value) -> Value {
         self.acknowledged += 1;
         let id = self.acknowledged;
         self.write(format!("42{id}{}", json!([event, data]))).await;
@@ -66,7 +66,7 @@ impl Live {
     }
 
     /// The payload of the next event of this name.
-    pub async fn event(&mut self, name: &str) -> Value {
+    pub(crate) async fn event(&mut self, name: &str) -> Value {
         loop {
             if let Some(at) = self.events.iter().position(|(known, _)| known == name) {
                 return self.events.remove(at).expect("found").1;
@@ -77,7 +77,7 @@ impl Live {
     }
 
     /// Waits until the server has closed the connection.
-    pub async fn closed(&mut self) {
+    pub(crate) async fn closed(&mut self) {
         while let Some(packet) = self.packet().await {
             self.keep(&packet);
         }

@@ -2,23 +2,25 @@
 
 mod app;
 mod live;
+mod person;
 mod process;
 mod raw;
 mod rest;
 
-pub use app::{PASSWORD, Person, TestApp};
-pub use live::Live;
-pub use process::Program;
-pub use raw::raw;
-pub use rest::{Answer, request};
+pub(crate) use app::TestApp;
+pub(crate) use live::Live;
+pub(crate) use person::{PASSWORD, Person};
+pub(crate) use process::Program;
+pub(crate) use raw::raw;
+pub(crate) use rest::{Answer, request};
 
 use std::time::Duration;
 
 /// No single step of a test takes longer, unless something is wrong.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Waits for `future`, but not for ever; `what` names it when it does not come.
-pub async fn soon<F: Future>(what: &str, future: F) -> F::Output {
+pub(crate) async fn soon<F: Future>(what: &str, future: F) -> F::Output {
     match tokio::time::timeout(PATIENCE, future).await {
         Ok(output) => output,
         Err(_) => panic!("{what} did not happen within {PATIENCE:?}"),

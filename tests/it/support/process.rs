@@ -6,16 +6,16 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 /// A running `parlance`; it is killed with the value.
-pub struct Program {
+pub(crate) struct Program {
     child: Child,
     output: BufReader<ChildStdout>,
     /// Where it listens, as its own line said.
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 impl Program {
     /// Starts the server and waits for its line.
-    pub fn serve(data_dir: &Path, options: &[&str], environment: &[(&str, &str)]) -> Self {
+    pub(crate) fn serve(data_dir: &Path, options: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut child = command(data_dir, options, environment)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -34,7 +34,7 @@ impl Program {
     }
 
     /// Runs a command to its end, with `input` on standard input.
-    pub fn run(
+    pub(crate) fn run(
         data_dir: &Path,
         options: &[&str],
         environment: &[(&str, &str)],
@@ -55,7 +55,7 @@ impl Program {
 
     /// Sends a signal and waits for the end; gives the exit status, and what
     /// else was written to standard output.
-    pub fn end(mut self, signal: &str) -> (Option<i32>, String) {
+    pub(crate) fn end(mut self, signal: &str) -> (Option<i32>, String) {
         let id = self.child.id().to_string();
         let sent = Command::new("kill").args([signal, &id]).status();
         assert!(sent.expect("kill runs").success());

@@ -9,7 +9,7 @@ use super::soon;
 
 /// Sends `bytes` on a new connection and gives all that comes back until the
 /// server closes it.
-pub async fn raw(address: SocketAddr, bytes: impl AsRef<[u8]>) -> String {
+pub(crate) async fn raw(address: SocketAddr, bytes: impl AsRef<[u8]>) -> String {
     soon("the end of the connection", async {
         let mut stream = TcpStream::connect(address).await.expect("a connection");
         // The server may refuse before it has read everything.

@@ -15,20 +15,20 @@ use super::soon;
 
 /// What came back.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub body: Bytes,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 impl Answer {
     /// The body as JSON.
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("not JSON: {self:?}"))
     }
 
     /// `data` of a success with this status.
-    pub fn expect(&self, status: u16) -> Value {
+    pub(crate) fn expect(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{self:?}");
         let mut reply = self.json();
         assert_eq!(reply["success"], true, "{reply}");
@@ -36,7 +36,7 @@ impl Answer {
     }
 
     /// The code of a failure with this status.
-    pub fn refused(&self, status: u16) -> String {
+    pub(crate) fn refused(&self, status: u16) -> String {
         assert_eq!(self.status, status, "{self:?}");
         let reply = self.json();
         assert_eq!(reply["success"], false, "{reply}");
@@ -49,7 +49,7 @@ impl Answer {
         reply["error"]["code"].as_str().expect("a code").to_owned()
     }
 
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         let value = self.headers.get(name);
         value
             .and_then(|value| value.to_str().ok())
@@ -58,7 +58,7 @@ impl Answer {
 }
 
 /// Sends a request on a connection of its own; a `Null` body is none.
-pub async fn request(
+pub(crate) async fn request(
     address: SocketAddr,
     method: Method,
     path: &str,
@@ -83,7 +83,7 @@ pub async fn request(
 }
 
 /// Sends a request as it is.
-pub async fn send(address: SocketAddr, request: Request<Full<Bytes>>) -> Answer {
+pub(crate) async fn send(address: SocketAddr, request: Request<Full<Bytes>>) -> Answer {
     soon("an answer", async {
         let stream = TcpStream::connect(address).await.expect("a connection");
         let connected = http1::handshake(TokioIo::new(stream)).await;
