@@ -1,5 +1,6 @@
 //! Rooms: joining, leaving, typing, catching up.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -148,14 +149,21 @@ async fn the_log_has_the_events_that_were_live() {
 
 /// Typing is volatile: whoever does not listen at this moment misses it, and hears the next sign.
 async fn type_until_heard(hearing: &mut Client, typing: &mut Client, wanted: &Value) -> Value {
-    loop {
-        let answer = typing.ask("typing", wanted.clone()).await;
-        assert_eq!(answer["data"], json!({}));
-        let heard = hearing.events_so_far().await;
-        if let Some((_, payload)) = heard.into_iter().find(|(name, _)| name == "user-typing") {
-            return payload;
+    let heard = Cell::new(false);
+    let listen = async {
+        let payload = hearing.event("user-typing").await;
+        heard.set(true);
+        payload
+    };
+    let talk = async {
+        while !heard.get() {
+            let answer = typing.ask("typing", wanted.clone()).await;
+            assert_eq!(answer["data"], json!({}));
         }
-    }
+    };
+    let (payload, ()) = tokio::join!(listen, talk);
+    hearing.events_so_far().await;
+    payload
 }
 
 #[tokio::test]
