@@ -1,11 +1,18 @@
 //! Configuration of a server.
 
-use std::{fmt, future::Future, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    future::{Future, ready},
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use http::{HeaderMap, request};
 
 use crate::proto::{
-    Frame, Transports, outbox::OutboxLimits, payload::DEFAULT_MAX_PACKETS, session::Settings,
+    Frame, Sid, Transports, outbox::OutboxLimits, payload::DEFAULT_MAX_PACKETS, session::Settings,
 };
 
 /// Everything that can be set on a [`Server`](crate::Server). The defaults are those of the
@@ -58,6 +65,8 @@ pub struct Config {
     pub cors: Option<Cors>,
     /// Decides on each handshake. Default: all are allowed.
     pub allow_request: Option<AllowRequest>,
+    /// Makes the ids of sessions. Default: 120 random bits.
+    pub generate_id: Option<GenerateId>,
     /// Compresses long replies to polls, as the client's `Accept-Encoding` says. Default from 1024
     /// bytes; none: never. A frame that is [`Frame::compress`]`(false)` keeps its whole payload
     /// plain. Bodies of requests are never inflated, and WebSockets compress nothing.
@@ -94,6 +103,7 @@ impl Default for Config {
             cookie: None,
             cors: None,
             allow_request: None,
+            generate_id: None,
             #[cfg(feature = "compression")]
             http_compression: Some(HttpCompression::default()),
             initial_headers: None,
@@ -271,6 +281,8 @@ impl Default for Refusal {
 
 type AllowFuture = Pin<Box<dyn Future<Output = Result<(), Refusal>> + Send>>;
 type Decide = dyn Fn(&request::Parts, SocketAddr) -> AllowFuture + Send + Sync;
+type IdFuture = Pin<Box<dyn Future<Output = Option<Sid>> + Send>>;
+type MakeId = dyn Fn(&request::Parts, SocketAddr) -> IdFuture + Send + Sync;
 type ChangeHeaders = dyn Fn(&mut HeaderMap, &request::Parts) + Send + Sync;
 
 /// An asynchronous decision on each handshake. It may be slow: only the request itself waits.
@@ -288,6 +300,36 @@ impl AllowRequest {
     }
 
     pub(crate) fn decide(&self, parts: &request::Parts, peer: SocketAddr) -> AllowFuture {
+        (self.0)(parts, peer)
+    }
+}
+
+/// Makes the ids of sessions, for example with a prefix that a load balancer routes by.
+///
+/// The hook gives a [`Sid`], which only [`Sid::parse`] makes of a text: an id is always safe in a
+/// header, a cookie and a URL. When it gives `None`, or the id of an open session, the handshake is
+/// refused with code 3. An id is a secret that opens its session: most of it has to be random.
+#[derive(Clone)]
+pub struct GenerateId(Arc<MakeId>);
+
+impl GenerateId {
+    /// Wraps a function of the request and the peer's address.
+    pub fn new(
+        generate: impl Fn(&request::Parts, SocketAddr) -> Option<Sid> + Send + Sync + 'static,
+    ) -> Self {
+        Self::asynchronous(move |parts, peer| ready(generate(parts, peer)))
+    }
+
+    /// Wraps a function whose answer may take a while. The future may not borrow the request.
+    pub fn asynchronous<F, R>(generate: F) -> Self
+    where
+        F: Fn(&request::Parts, SocketAddr) -> R + Send + Sync + 'static,
+        R: Future<Output = Option<Sid>> + Send + 'static,
+    {
+        Self(Arc::new(move |parts, peer| Box::pin(generate(parts, peer))))
+    }
+
+    pub(crate) fn generate(&self, parts: &request::Parts, peer: SocketAddr) -> IdFuture {
         (self.0)(parts, peer)
     }
 }

@@ -37,7 +37,9 @@ pub use config::HttpCompression;
 
 #[cfg(feature = "server")]
 pub use {
-    config::{AllowRequest, Config, Cookie, Cors, HeadersHook, Origins, Refusal, SameSite},
+    config::{
+        AllowRequest, Config, Cookie, Cors, GenerateId, HeadersHook, Origins, Refusal, SameSite,
+    },
     error::HandshakeError,
     server::{
         Application, CloseMode, ConnectionService, Enqueued, Handler, Handshake, Secure, SendError,

@@ -105,6 +105,8 @@ pub enum BadRequest {
     Body,
     /// HTTP/1.1 without a `Host` header.
     NoHost,
+    /// No session id could be made, or the one that was made is taken.
+    IdGeneration,
 }
 
 /// The parsed query string of a request.

@@ -11,7 +11,7 @@ use super::{
     Application, Handshake, Inner, Server, SessionHandle,
     driver::{self, Start},
     handle::{Command, Payload, Shared},
-    registry::Registry,
+    registry::{Registry, Running},
     route,
 };
 use crate::{
@@ -41,9 +41,7 @@ impl<A: Application> Server<A> {
     ) -> Reply {
         self.admit(parts, &query, peer).await?;
         let kind = TransportKind::Polling;
-        let Some(opening) = self.inner.register(kind) else {
-            return Ok(polling::bare(StatusCode::SERVICE_UNAVAILABLE));
-        };
+        let opening = self.inner.register(parts, peer, kind).await?;
         let sid = opening.shared.sid;
         let open = Bytes::from(self.inner.open_packet(&sid, kind));
         let initial = self
@@ -79,13 +77,11 @@ impl<A: Application> Server<A> {
     ) -> Reply {
         self.admit(parts, &query, peer).await?;
         let switching = switch_protocols(parts)?;
-        let handshake = Handshake::new(
-            parts,
-            query,
-            peer,
-            SystemTime::now(),
-            TransportKind::Websocket,
-        );
+        let kind = TransportKind::Websocket;
+        // Before the 101: a failure can still be told. Should the stream never come, the session
+        // is taken off again.
+        let opening = self.inner.register(parts, peer, kind).await?;
+        let handshake = Handshake::new(parts, query, peer, SystemTime::now(), kind);
         let server = self.clone();
         tokio::spawn(async move {
             let options = server.inner.stream_options(handshake.query());
@@ -94,9 +90,7 @@ impl<A: Application> Server<A> {
             };
             let stream = WebSocketStream::new(upgraded, options);
             // In a task of its own, so that nothing of the handshake stays with the session.
-            if let Some(opening) = server.inner.register(TransportKind::Websocket) {
-                server.start(opening, handshake, Some(stream));
-            }
+            server.start(opening, handshake, Some(stream));
         });
         Ok(switching.response)
     }
@@ -138,7 +132,7 @@ impl<A: Application> Server<A> {
     }
 
     /// Starts the task of a session.
-    fn start(&self, opening: Opening<'_>, handshake: Handshake, stream: Option<WebSocketStream>) {
+    fn start(&self, opening: Opening, handshake: Handshake, stream: Option<WebSocketStream>) {
         let inner = &self.inner;
         let kind = handshake.transport();
         let now = tokio::time::Instant::now().into_std();
@@ -150,7 +144,7 @@ impl<A: Application> Server<A> {
         let handler = inner
             .application
             .open(handshake, SessionHandle(Arc::clone(&shared)));
-        opening.done();
+        let running = opening.done();
         tokio::spawn(driver::run(Start {
             shared,
             registry: Arc::clone(&inner.registry),
@@ -158,31 +152,44 @@ impl<A: Application> Server<A> {
             handler,
             stream,
             max_packets: inner.config.max_packets,
-            running: inner.registry.begin(),
+            running,
         }));
     }
 }
 
 impl<A: Application> Inner<A> {
-    /// Makes an id and registers a session under it; `None` when the operating system gives no
-    /// randomness.
-    fn register(&self, kind: TransportKind) -> Option<Opening<'_>> {
+    /// Makes an id, or has the application make it, and registers a session under it.
+    async fn register(
+        &self,
+        parts: &request::Parts,
+        peer: SocketAddr,
+        kind: TransportKind,
+    ) -> Result<Opening, HandshakeError> {
+        if let Some(hook) = &self.config.generate_id {
+            let sid = hook.generate(parts, peer).await;
+            let opening = sid.and_then(|sid| self.try_register(sid, kind));
+            return opening.ok_or_else(|| BadRequest::IdGeneration.into());
+        }
         loop {
             let mut random = [0; Sid::LEN];
-            if let Err(error) = getrandom::fill(&mut random) {
+            getrandom::fill(&mut random).map_err(|error| {
                 tracing::error!(%error, "no randomness for session ids");
-                return None;
-            }
-            let sid = Sid::from_random(random);
-            let shared = Arc::new(Shared::new(sid, kind, self.config.outbox));
-            if self.registry.insert(&shared) {
-                return Some(Opening {
-                    shared,
-                    registry: &self.registry,
-                    done: false,
-                });
+                BadRequest::IdGeneration
+            })?;
+            if let Some(opening) = self.try_register(Sid::from_random(random), kind) {
+                return Ok(opening);
             }
         }
+    }
+
+    /// `None`: the id is taken.
+    fn try_register(&self, sid: Sid, kind: TransportKind) -> Option<Opening> {
+        let shared = Arc::new(Shared::new(sid, kind, self.config.outbox));
+        self.registry.insert(&shared).then(|| Opening {
+            shared,
+            registry: Arc::clone(&self.registry),
+            running: Some(self.registry.begin()),
+        })
     }
 
     fn open_packet(&self, sid: &Sid, kind: TransportKind) -> String {
@@ -220,23 +227,28 @@ impl<A: Application> Inner<A> {
 }
 
 /// A registered session whose task does not run yet. Dropped before that (the application
-/// panicked), it leaves the registry again.
-struct Opening<'a> {
+/// panicked, or the stream never came), it leaves the registry again.
+struct Opening {
     shared: Arc<Shared>,
-    registry: &'a Registry,
-    done: bool,
+    registry: Arc<Registry>,
+    /// Until the task runs.
+    running: Option<Running>,
 }
 
-impl Opening<'_> {
-    fn done(mut self) {
-        self.done = true;
+impl Opening {
+    fn done(mut self) -> Running {
+        self.running.take().expect("taken here alone")
     }
 }
 
-impl Drop for Opening<'_> {
+impl Drop for Opening {
     fn drop(&mut self) {
-        if !self.done {
+        if self.running.is_some() {
             self.registry.remove(&self.shared.sid);
+            let mut slot = self.shared.lock();
+            slot.closed = true;
+            // Nobody will answer what was asked of the session meanwhile.
+            drop(slot.take_commands());
         }
     }
 }

@@ -17,6 +17,8 @@ use super::handle::Shared;
 use crate::proto::Sid;
 
 const SHARDS: usize = 16;
+/// Capacity that a shard keeps, however few sessions it holds.
+const KEPT_ENTRIES: usize = 16;
 
 /// The open sessions. Each lock guards one shard of the table and is held for one lookup, insertion
 /// or removal.
@@ -71,7 +73,14 @@ impl Registry {
     }
 
     pub(super) fn remove(&self, sid: &Sid) {
-        let removed = self.shard(sid).lock().remove(sid);
+        let mut shard = self.shard(sid).lock();
+        let removed = shard.remove(sid);
+        // A table never shrinks by itself, and a wave of sessions must not leave its size behind.
+        if shard.capacity() > KEPT_ENTRIES && shard.len() < shard.capacity() / 8 {
+            let room = shard.len() * 2;
+            shard.shrink_to(room);
+        }
+        drop(shard);
         if removed.is_some() {
             self.len.fetch_sub(1, Ordering::Relaxed);
         }

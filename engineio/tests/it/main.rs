@@ -13,6 +13,7 @@ mod compression;
 mod handler;
 mod handshake;
 mod heartbeat;
+mod ids;
 mod origins;
 mod polling;
 mod seeds;
