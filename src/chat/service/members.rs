@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::access::{Access, access};
+use super::access::access;
 use super::chats::MAX_PARTICIPANTS;
 use super::ledger::{Command, Ledger};
 use super::notices::About;
@@ -30,7 +30,7 @@ impl Command for Add {
         let Self { chat, by, user } = self;
         let access = access(ledger.db, chat, &by.id, by.role).await?;
         access.group()?;
-        let added = self.check(ledger, &access).await?;
+        let added = self.check(ledger).await?;
         let (role, read) = (MemberRole::Member, access.standing.last_seq);
         ledger
             .db
@@ -52,7 +52,7 @@ impl Command for Add {
 }
 
 impl Add {
-    async fn check(&self, ledger: &mut Ledger<'_>, access: &Access) -> Result<Person, Error> {
+    async fn check(&self, ledger: &mut Ledger<'_>) -> Result<Person, Error> {
         let user = ledger.db.user(&self.user).await?;
         let user = user.ok_or(Invalid::new(
             "userId",
@@ -66,7 +66,7 @@ impl Add {
         {
             return Err(Error::Conflict("This person is in the chat already"));
         }
-        if access.standing.people as usize >= MAX_PARTICIPANTS {
+        if ledger.db.people_in(&self.chat).await? as usize >= MAX_PARTICIPANTS {
             return Err(Invalid::new("userId", "cannot be added: the chat is full").into());
         }
         Ok(user.person())

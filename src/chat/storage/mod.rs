@@ -81,6 +81,8 @@ pub(super) trait Read: Send {
     ) -> Answer<'a, Vec<Chat>>;
     /// The chat of two people.
     fn direct_chat<'a>(&'a mut self, key: &'a str) -> Answer<'a, Option<ChatId>>;
+    /// How many people are in a chat.
+    fn people_in<'a>(&'a mut self, chat: &'a ChatId) -> Answer<'a, u32>;
     /// Everybody in a chat.
     fn participants<'a>(&'a mut self, chat: &'a ChatId) -> Answer<'a, Vec<UserId>>;
     /// The participant who has been there longest, except one.
@@ -183,6 +185,8 @@ pub(super) trait Write: Read {
     fn release(&mut self) -> Answer<'_, ()>;
     /// Undoes that part.
     fn undo(&mut self) -> Answer<'_, ()>;
+    /// Whether anything was written since this was last asked.
+    fn take_touched(&mut self) -> bool;
 
     /// Makes an account; false when the e-mail address is taken.
     fn insert_person<'a>(&'a mut self, new: &'a NewPerson<'a>) -> Answer<'a, bool>;

@@ -75,7 +75,6 @@ pub(crate) struct Standing {
     pub(crate) last_seq: Seq,
     /// How far they have read; 0 when they are not in it.
     pub(crate) read_seq: Seq,
-    pub(crate) people: u32,
     /// None when they are not in it.
     pub(crate) role: Option<MemberRole>,
 }

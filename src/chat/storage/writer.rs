@@ -1,11 +1,12 @@
 //! The writer: one task, one connection, one durable commit for everything
 //! that waits.
 //!
-//! It takes all jobs that are queued into one transaction, each behind a
-//! savepoint of its own so that a bad one never fails its neighbours, commits
-//! once, and then tells them in their order. Under load that is one `fsync`
-//! for many messages; a lone job commits at once. Telling a job must not wait:
-//! publishing happens elsewhere.
+//! It takes all jobs that are queued into one transaction, commits once, and
+//! then tells them in their order. Under load that is one `fsync` for many
+//! messages; a lone job commits at once. A bad job never fails its neighbours:
+//! one that had written something before it failed makes the batch run again,
+//! with a savepoint before each job. Telling a job must not wait: publishing
+//! happens elsewhere.
 
 use std::time::Duration;
 
@@ -34,7 +35,8 @@ pub(crate) enum Verdict {
 
 /// A piece of work inside of a transaction.
 pub(crate) trait Job: Send {
-    /// Does it. The answer is kept until [`Job::finish`].
+    /// Does it. The answer is kept until [`Job::finish`]. It may run more than
+    /// once; then only the last time counts.
     fn run<'a>(&'a mut self, connection: &'a mut dyn Write) -> Answer<'a, Verdict>;
     /// Says how it went: after the commit, in the order of the batch. Must not
     /// wait.
@@ -106,55 +108,89 @@ async fn run(
     }
 }
 
+/// What stands between jobs of one transaction.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Guard {
+    /// Nothing, as long as no job fails after it has written something.
+    None,
+    /// A savepoint before each.
+    Savepoints,
+}
+
+/// What came of each job of a batch.
+type Outcomes = Vec<Result<(), StoreError>>;
+
 /// Runs a batch, commits it, and tells every job.
 async fn commit(connection: &mut dyn Write, batch: &mut Vec<Box<dyn Job>>) {
-    match attempt(connection, batch).await {
+    let outcomes = match attempt(connection, batch, Guard::None).await {
+        Ok(None) => match connection.rollback().await {
+            Ok(()) => attempt(connection, batch, Guard::Savepoints).await,
+            Err(error) => Err(error),
+        },
+        outcomes => outcomes,
+    };
+    match outcomes {
         Ok(outcomes) => {
-            for (job, outcome) in batch.drain(..).zip(outcomes) {
+            for (job, outcome) in batch.drain(..).zip(outcomes.into_iter().flatten()) {
                 job.finish(outcome);
             }
         }
-        Err(error) => {
-            tracing::warn!(%error, jobs = batch.len(), "a batch was not committed");
-            if let Err(error) = connection.rollback().await {
-                // Some faults make the database roll back by itself.
-                tracing::debug!(%error, "nothing to roll back");
-            }
-            for job in batch.drain(..) {
-                job.finish(Err(StoreError::NotCommitted));
-            }
-        }
+        Err(error) => give_up(connection, batch, &error).await,
     }
 }
 
-/// The outcome of each job; an error when the transaction as a whole failed.
+/// The transaction as a whole has failed.
+async fn give_up(connection: &mut dyn Write, batch: &mut Vec<Box<dyn Job>>, error: &StoreError) {
+    tracing::warn!(%error, jobs = batch.len(), "a batch was not committed");
+    if let Err(error) = connection.rollback().await {
+        // Some faults make the database roll back by itself.
+        tracing::debug!(%error, "nothing to roll back");
+    }
+    for job in batch.drain(..) {
+        job.finish(Err(StoreError::NotCommitted));
+    }
+}
+
+/// The outcome of each job; none when the batch needs savepoints, and an error
+/// when the transaction as a whole failed.
 async fn attempt(
     connection: &mut dyn Write,
     batch: &mut [Box<dyn Job>],
-) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+    guard: Guard,
+) -> Result<Option<Outcomes>, StoreError> {
     connection.begin().await?;
     let mut outcomes = Vec::with_capacity(batch.len());
     for job in batch {
-        outcomes.push(run_one(connection, job.as_mut()).await?);
+        let outcome = match guard {
+            Guard::None => run_bare(connection, job.as_mut()).await,
+            Guard::Savepoints => Some(run_guarded(connection, job.as_mut()).await?),
+        };
+        let Some(outcome) = outcome else {
+            return Ok(None);
+        };
+        outcomes.push(outcome);
     }
     connection.commit().await?;
-    Ok(outcomes)
+    Ok(Some(outcomes))
 }
 
-async fn run_one(
+/// None when the job has left something behind that must be undone.
+async fn run_bare(connection: &mut dyn Write, job: &mut dyn Job) -> Option<Result<(), StoreError>> {
+    connection.take_touched();
+    let verdict = job.run(connection).await;
+    let clean = matches!(verdict, Ok(Verdict::Keep)) || !connection.take_touched();
+    clean.then(|| verdict.map(drop))
+}
+
+async fn run_guarded(
     connection: &mut dyn Write,
     job: &mut dyn Job,
 ) -> Result<Result<(), StoreError>, StoreError> {
     connection.savepoint().await?;
-    match job.run(connection).await {
-        Ok(Verdict::Keep) => {}
-        Ok(Verdict::Undo) => connection.undo().await?,
-        Err(error) => {
-            connection.undo().await?;
-            connection.release().await?;
-            return Ok(Err(error));
-        }
+    let verdict = job.run(connection).await;
+    if !matches!(verdict, Ok(Verdict::Keep)) {
+        connection.undo().await?;
     }
     connection.release().await?;
-    Ok(Ok(()))
+    Ok(verdict.map(drop))
 }

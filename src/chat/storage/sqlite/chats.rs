@@ -191,7 +191,6 @@ struct StandingRow {
     is_group: bool,
     last_seq: i64,
     read_seq: i64,
-    people: u32,
     role: Option<String>,
 }
 
@@ -201,8 +200,7 @@ pub(super) async fn standing(
     user: &UserId,
 ) -> Result<Option<Standing>, StoreError> {
     let row = sqlx::query_as::<_, StandingRow>(
-        "SELECT c.is_group, c.last_seq, coalesce(p.read_seq, 0) AS read_seq, p.role,
-                (SELECT count(*) FROM participants WHERE chat_id = c.id) AS people
+        "SELECT c.is_group, c.last_seq, coalesce(p.read_seq, 0) AS read_seq, p.role
          FROM chats c LEFT JOIN participants p ON p.chat_id = c.id AND p.user_id = ?
          WHERE c.id = ?",
     )
@@ -222,7 +220,6 @@ impl StandingRow {
             is_group: self.is_group,
             last_seq: Seq(self.last_seq as u64),
             read_seq: Seq(self.read_seq as u64),
-            people: self.people,
             role: role.transpose()?,
         })
     }
@@ -248,6 +245,18 @@ pub(super) async fn participants(
         .fetch_all(connection)
         .await?;
     Ok(ids.into_iter().map(UserId::from).collect())
+}
+
+pub(super) async fn people_in(
+    connection: &mut SqliteConnection,
+    chat: &ChatId,
+) -> Result<u32, StoreError> {
+    Ok(
+        sqlx::query_scalar("SELECT count(*) FROM participants WHERE chat_id = ?")
+            .bind(chat.as_str())
+            .fetch_one(connection)
+            .await?,
+    )
 }
 
 pub(super) async fn members_among(

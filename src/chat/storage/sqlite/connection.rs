@@ -16,25 +16,38 @@ use crate::chat::domain::{
 };
 
 /// A connection of the pool, or the one that writes.
-pub(in super::super) struct Connection<C>(pub(super) C);
+pub(in super::super) struct Connection<C> {
+    pub(super) inner: C,
+    /// Whether something was written since the last [`Write::take_touched`].
+    touched: bool,
+}
 
 impl<C> Connection<C>
 where
     C: DerefMut<Target = SqliteConnection> + Send,
 {
+    pub(super) fn new(inner: C) -> Self {
+        Self {
+            inner,
+            touched: false,
+        }
+    }
+
     fn run(&mut self, sql: &'static str) -> Answer<'_, ()> {
         Box::pin(async move {
-            sqlx::query(sql).execute(&mut *self.0).await?;
+            sqlx::query(sql).execute(&mut *self.inner).await?;
             Ok(())
         })
     }
 }
 
-/// `fn name(arguments) -> output = module::statement;`
+/// `fn name(arguments) -> output = module::statement;`, of those that read and
+/// of those that write.
 macro_rules! statements {
-    ($(fn $name:ident($($arg:ident: $type:ty),*) -> $output:ty = $statement:path;)*) => {$(
+    (touching $touched:literal; $(fn $name:ident($($arg:ident: $type:ty),*) -> $output:ty = $statement:path;)*) => {$(
         fn $name<'a>(&'a mut self, $($arg: $type),*) -> Answer<'a, $output> {
-            Box::pin($statement(&mut self.0, $($arg),*))
+            self.touched |= $touched;
+            Box::pin($statement(&mut self.inner, $($arg),*))
         }
     )*};
 }
@@ -48,14 +61,15 @@ where
     }
 
     fn chat<'a>(&'a mut self, chat: &'a ChatId, viewer: &'a Viewer) -> Answer<'a, Option<Chat>> {
-        Box::pin(chats::chat(&mut self.0, chat, Some(viewer)))
+        Box::pin(chats::chat(&mut self.inner, chat, Some(viewer)))
     }
 
     fn chat_for_everyone<'a>(&'a mut self, chat: &'a ChatId) -> Answer<'a, Option<Chat>> {
-        Box::pin(chats::chat(&mut self.0, chat, None))
+        Box::pin(chats::chat(&mut self.inner, chat, None))
     }
 
     statements! {
+        touching false;
         fn user(id: &'a UserId) -> Option<User> = people::user;
         fn credentials(login: Login<'a>) -> Option<Credentials> = people::credentials;
         fn search(text: &'a SearchText, limit: Limit) -> Vec<Person> = people::search;
@@ -73,6 +87,7 @@ where
             -> Vec<Chat> = chats::chats;
         fn chats_for(user: &'a UserId, ids: &'a [ChatId]) -> Vec<Chat> = chats::for_person;
         fn direct_chat(key: &'a str) -> Option<ChatId> = chats::direct;
+        fn people_in(chat: &'a ChatId) -> u32 = chats::people_in;
         fn participants(chat: &'a ChatId) -> Vec<UserId> = chats::participants;
         fn members_among(chat: &'a ChatId, ids: &'a [UserId])
             -> Vec<UserId> = chats::members_among;
@@ -130,7 +145,12 @@ where
         self.run("ROLLBACK TO job")
     }
 
+    fn take_touched(&mut self) -> bool {
+        std::mem::take(&mut self.touched)
+    }
+
     statements! {
+        touching true;
         fn insert_person(new: &'a NewPerson<'a>) -> bool = people::insert;
         fn upsert_host_person(new: &'a NewPerson<'a>) -> () = people::upsert_host;
         fn set_password(user: &'a UserId, hash: &'a str) -> () = people::set_password;

@@ -51,9 +51,11 @@ pub(super) async fn open(
     let pool = SqlitePoolOptions::new()
         .max_connections(READERS)
         .acquire_timeout(POOL_PATIENCE)
+        // A file does not hang up; asking before every use would double the work.
+        .test_before_acquire(false)
         .connect_with(options.pragma("query_only", "ON"))
         .await?;
-    Ok((Sqlite { pool }, Connection(Box::new(writer))))
+    Ok((Sqlite { pool }, Connection::new(Box::new(writer))))
 }
 
 fn options(path: &Path, durability: Durability) -> SqliteConnectOptions {
@@ -75,7 +77,7 @@ impl Store for Sqlite {
     fn read(&self) -> Answer<'_, Box<dyn Read>> {
         Box::pin(async {
             let connection = self.pool.acquire().await?;
-            Ok(Box::new(Connection(connection)) as Box<dyn Read>)
+            Ok(Box::new(Connection::new(connection)) as Box<dyn Read>)
         })
     }
 
@@ -97,13 +99,13 @@ pub(super) struct Pragmas {
 pub(super) async fn pragmas_of(path: &Path) -> Result<Pragmas, StoreError> {
     let (store, mut writer) = open(path, Durability::Full).await?;
     let journal = sqlx::query_scalar("PRAGMA journal_mode")
-        .fetch_one(&mut *writer.0)
+        .fetch_one(&mut *writer.inner)
         .await?;
     let synchronous = sqlx::query_scalar("PRAGMA synchronous")
-        .fetch_one(&mut *writer.0)
+        .fetch_one(&mut *writer.inner)
         .await?;
     let foreign_keys = sqlx::query_scalar("PRAGMA foreign_keys")
-        .fetch_one(&mut *writer.0)
+        .fetch_one(&mut *writer.inner)
         .await?;
     let mut relaxed = options(path, Durability::Relaxed).connect().await?;
     let write = sqlx::query("DELETE FROM users").execute(&store.pool).await;
