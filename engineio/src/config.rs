@@ -46,6 +46,8 @@ pub struct Config {
     pub outbox: OutboxLimits,
     /// How long a session may stay past the soft limit before it is closed. Default 10 s.
     pub congestion_timeout: Duration,
+    /// How long a client may take no byte of its WebSocket while some wait for it. Default 20 s.
+    pub write_timeout: Duration,
     /// Sent right after the open packet. Default none.
     pub initial_packet: Option<Frame>,
     /// A cookie that carries the session id, set by the reply to a polling handshake and by nothing
@@ -56,6 +58,11 @@ pub struct Config {
     pub cors: Option<Cors>,
     /// Decides on each handshake. Default: all are allowed.
     pub allow_request: Option<AllowRequest>,
+    /// Compresses long replies to polls, as the client's `Accept-Encoding` says. Default from 1024
+    /// bytes; none: never. A frame that is [`Frame::compress`]`(false)` keeps its whole payload
+    /// plain. Bodies of requests are never inflated, and WebSockets compress nothing.
+    #[cfg(feature = "compression")]
+    pub http_compression: Option<HttpCompression>,
     /// Adds headers to the reply of a handshake, once per session. Default none.
     pub initial_headers: Option<HeadersHook>,
     /// Adds headers to every reply of a session, the 101 included. Default none.
@@ -82,10 +89,13 @@ impl Default for Config {
             allow_upgrades: true,
             outbox: OutboxLimits::default(),
             congestion_timeout: times.congestion_timeout,
+            write_timeout: times.write_timeout,
             initial_packet: None,
             cookie: None,
             cors: None,
             allow_request: None,
+            #[cfg(feature = "compression")]
+            http_compression: Some(HttpCompression::default()),
             initial_headers: None,
             headers: None,
         }
@@ -101,6 +111,7 @@ impl Config {
             close_timeout: self.close_timeout,
             stall_timeout: self.stall_timeout,
             congestion_timeout: self.congestion_timeout,
+            write_timeout: self.write_timeout,
         }
     }
 
@@ -120,6 +131,21 @@ impl fmt::Debug for Config {
             .field("transports", &self.transports)
             .field("cors", &self.cors)
             .finish_non_exhaustive()
+    }
+}
+
+/// Compression of replies to polls: gzip, deflate and br.
+#[cfg(feature = "compression")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HttpCompression {
+    /// Shortest payload that is compressed, in bytes. Default 1024.
+    pub threshold: usize,
+}
+
+#[cfg(feature = "compression")]
+impl Default for HttpCompression {
+    fn default() -> Self {
+        Self { threshold: 1024 }
     }
 }
 

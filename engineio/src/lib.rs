@@ -32,6 +32,9 @@ mod transport;
 
 pub use proto::{CloseReason, Frame, FrameBuilder, Message, Sid, TransportKind, Transports};
 
+#[cfg(feature = "compression")]
+pub use config::HttpCompression;
+
 #[cfg(feature = "server")]
 pub use {
     config::{AllowRequest, Config, Cookie, Cors, HeadersHook, Origins, Refusal, SameSite},

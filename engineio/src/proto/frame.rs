@@ -25,19 +25,24 @@ const FIN_BINARY: u8 = 0x82;
 #[derive(Clone)]
 pub struct Frame(Arc<Parts>);
 
+#[derive(Clone)]
 struct Parts {
     text: Option<Wire>,
     attachments: Box<[Attachment]>,
     /// Bytes of the WebSocket form, the measure that the queues count.
     wire_bytes: usize,
+    /// Whether a polling payload with this frame may be compressed.
+    compress: bool,
 }
 
 /// A finished WebSocket text frame; what follows the header is the packet as polling sends it.
+#[derive(Clone)]
 struct Wire {
     bytes: Bytes,
     header_len: u8,
 }
 
+#[derive(Clone)]
 struct Attachment {
     header: [u8; MAX_HEADER],
     header_len: u8,
@@ -99,7 +104,22 @@ impl Frame {
             text,
             attachments: attachments.into(),
             wire_bytes,
+            compress: true,
         }))
+    }
+
+    /// Says whether a polling payload that holds this frame may be compressed. Default yes. What
+    /// mixes secrets with text that an attacker chooses should not be: its length would tell.
+    #[must_use]
+    pub fn compress(mut self, compress: bool) -> Self {
+        Arc::make_mut(&mut self.0).compress = compress;
+        self
+    }
+
+    /// Whether it may be compressed, see [`Frame::compress`].
+    #[must_use]
+    pub fn is_compressible(&self) -> bool {
+        self.0.compress
     }
 
     /// Length on a WebSocket, headers included, in bytes.
@@ -298,6 +318,14 @@ mod tests {
         assert_eq!(stream(&frame, BinaryForm::Frames), b"\x81\x034hi");
         assert_eq!(frame.records().collect::<Vec<_>>(), ["4hi"]);
         assert_eq!(frame.wire_len(), 5);
+    }
+
+    #[test]
+    fn compression_is_switched_off_for_one_clone_alone() {
+        let frame = Frame::text("hi");
+        let secret = frame.clone().compress(false);
+        assert!(frame.is_compressible() && !secret.is_compressible());
+        assert_eq!(stream(&secret, BinaryForm::Frames), b"\x81\x034hi");
     }
 
     #[test]

@@ -84,6 +84,8 @@ pub struct Outbox {
     sealed: bool,
     congested: bool,
     overflowed: bool,
+    /// Bytes that streams have taken, modulo 2^32: only whether it moves is of interest.
+    taken: u32,
 }
 
 impl Outbox {
@@ -103,6 +105,7 @@ impl Outbox {
             sealed: false,
             congested: false,
             overflowed: false,
+            taken: 0,
         }
     }
 
@@ -200,10 +203,22 @@ impl Outbox {
         !self.data.is_empty() || !self.control.is_empty()
     }
 
+    /// Whether everything that is queued may be compressed.
+    #[must_use]
+    pub fn is_compressible(&self) -> bool {
+        self.data.iter().all(Frame::is_compressible)
+    }
+
     /// Bytes of queued frames.
     #[must_use]
     pub fn queued_bytes(&self) -> usize {
         self.data_bytes
+    }
+
+    /// A mark that moves with every byte a stream takes, if bytes wait for a stream that is full.
+    #[must_use]
+    pub fn blocked_at(&self) -> Option<u32> {
+        (self.sink == Sink::Blocked && self.has_pending()).then_some(self.taken)
     }
 
     fn control_bytes(&self) -> usize {
@@ -268,6 +283,7 @@ impl Outbox {
 
     /// The stream took `written` bytes of what was gathered.
     pub fn advance(&mut self, mut written: usize) {
+        self.taken = self.taken.wrapping_add(written as u32);
         if self.front_sent > 0 {
             written = self.advance_front(written);
         }

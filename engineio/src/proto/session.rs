@@ -47,6 +47,8 @@ pub struct Settings {
     pub stall_timeout: Duration,
     /// How long the outbox may stay congested.
     pub congestion_timeout: Duration,
+    /// How long the peer may take no byte of a stream while some wait.
+    pub write_timeout: Duration,
 }
 
 impl Default for Settings {
@@ -58,6 +60,7 @@ impl Default for Settings {
             close_timeout: Duration::from_secs(30),
             stall_timeout: Duration::from_secs(30),
             congestion_timeout: Duration::from_secs(10),
+            write_timeout: Duration::from_secs(20),
         }
     }
 }
@@ -77,7 +80,7 @@ pub enum CloseReason {
     /// The client sent something that is no packet.
     ParseError,
     /// The client takes less than it is sent: the outbox reached its hard limit, or stayed past its
-    /// soft one.
+    /// soft one, or its stream took no byte for too long.
     SlowConsumer,
     /// The application did not take messages for too long.
     Stalled,
@@ -205,6 +208,8 @@ pub struct Session {
     last_word: &'static str,
     stalled_by: Option<Instant>,
     congested_by: Option<Instant>,
+    /// Where a full stream stands, and until when it must have moved.
+    blocked: Option<(u32, Instant)>,
     upgraded: bool,
     drop_probe: bool,
     closed: Option<CloseReason>,
@@ -228,6 +233,7 @@ impl Session {
             last_word: "1",
             stalled_by: None,
             congested_by: None,
+            blocked: None,
             upgraded: false,
             drop_probe: false,
             closed: None,
@@ -370,6 +376,9 @@ impl Session {
         {
             self.fail_probe();
         }
+        if self.blocked.is_some_and(|(_, deadline)| now >= deadline) {
+            self.finish(CloseReason::SlowConsumer);
+        }
         match self.life {
             Life::Open => self.handle_open_timeout(now),
             Life::Closing { deadline } if now >= deadline => self.finish(CloseReason::ForcedClose),
@@ -464,7 +473,8 @@ impl Session {
             Life::Closing { deadline } => Some(deadline),
             Life::Open => self.heartbeat.poll_timeout(),
         };
-        [probe, life, self.stalled_by, self.congested_by]
+        let blocked = self.blocked.map(|(_, deadline)| deadline);
+        [probe, life, self.stalled_by, self.congested_by, blocked]
             .into_iter()
             .flatten()
             .min()
@@ -591,6 +601,19 @@ impl Session {
             (false, _) => None,
             (true, None) => Some(now + self.settings.congestion_timeout),
             (true, already) => already,
+        };
+        self.watch_writes(outbox, now);
+    }
+
+    /// A peer that takes a little from time to time is slow; one that takes nothing is gone. Over
+    /// polling it is the client that asks.
+    fn watch_writes(&mut self, outbox: &Outbox, now: Instant) {
+        let streaming = self.transport() == TransportKind::Websocket;
+        let blocked_at = outbox.blocked_at().filter(|_| streaming);
+        self.blocked = match (blocked_at, self.blocked) {
+            (None, _) => None,
+            (Some(mark), Some(blocked)) if blocked.0 == mark => Some(blocked),
+            (Some(mark), _) => Some((mark, now + self.settings.write_timeout)),
         };
     }
 

@@ -23,6 +23,7 @@ fn settings() -> Settings {
         close_timeout: ms(30_000),
         stall_timeout: ms(1_000),
         congestion_timeout: ms(500),
+        write_timeout: ms(150),
     }
 }
 
@@ -650,6 +651,64 @@ fn an_outbox_that_drains_is_forgiven() {
     assert_eq!(rig.written().len(), 5);
     rig.at(300).at(310).stream("3");
     rig.at(600).assert_open();
+}
+
+/// The stream takes `bytes` of what waits, and no more.
+fn take(rig: &mut Rig, bytes: usize) {
+    rig.outbox.advance(bytes);
+    rig.outbox.set_sink(Sink::Blocked);
+    rig.session.poll_write(&mut rig.outbox, rig.now);
+}
+
+#[test]
+fn a_stream_that_takes_no_byte_ends_the_session() {
+    let mut rig = Rig::streaming();
+    rig.send("0123456789");
+    take(&mut rig, 0);
+    assert_eq!(rig.session.poll_timeout(), Some(rig.start + ms(150)));
+    rig.at(100);
+    take(&mut rig, 0);
+    rig.at(149).assert_open();
+    rig.at(150).assert_closed(CloseReason::SlowConsumer);
+}
+
+#[test]
+fn one_byte_in_time_is_enough() {
+    let mut rig = Rig::streaming();
+    rig.send("0123456789");
+    take(&mut rig, 0);
+    rig.at(149);
+    take(&mut rig, 1);
+    rig.at(298).assert_open();
+    rig.at(299).assert_closed(CloseReason::SlowConsumer);
+}
+
+#[test]
+fn a_stream_with_nothing_to_take_is_not_stuck() {
+    let mut rig = Rig::streaming();
+    rig.send("0123456789");
+    take(&mut rig, 0);
+    rig.at(100);
+    assert_eq!(rig.written().len(), 1);
+    rig.at(250).assert_open();
+}
+
+#[test]
+fn a_stuck_stream_ends_an_orderly_close_too() {
+    let mut rig = Rig::streaming();
+    rig.send("0123456789");
+    rig.session.close(CloseMode::Flush, rig.now);
+    take(&mut rig, 0);
+    rig.at(150).assert_closed(CloseReason::SlowConsumer);
+}
+
+#[test]
+fn what_waits_for_a_poll_is_not_stuck() {
+    let mut rig = Rig::polling();
+    rig.send("0123456789");
+    assert_eq!(rig.reply(), None);
+    rig.session.poll_write(&mut rig.outbox, rig.now);
+    rig.at(250).assert_open();
 }
 
 #[test]

@@ -151,9 +151,16 @@ pub(crate) enum Command {
     Close(CloseMode),
 }
 
+/// The body of an answer to a GET.
+pub(crate) struct Payload {
+    pub(crate) body: Bytes,
+    /// Whether every frame in it may be compressed.
+    pub(crate) compressible: bool,
+}
+
 /// The answer to a GET.
 pub(crate) enum PollReply {
-    Payload(Bytes),
+    Payload(Payload),
     Refused(Admission),
 }
 

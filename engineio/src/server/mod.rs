@@ -19,7 +19,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header, request};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request};
 use http_body_util::Full;
 
 pub use self::{
@@ -28,9 +28,11 @@ pub use self::{
     service::ConnectionService,
 };
 use self::{
-    handle::{Command, Shared},
+    handle::{Command, Payload, PollReply, Shared},
     registry::Registry,
 };
+#[cfg(feature = "compression")]
+use crate::transport::compression::Encoding;
 use crate::{
     config::Config,
     error::HandshakeError,
@@ -189,6 +191,15 @@ impl<A: Application> Server<A> {
         }
     }
 
+    /// Waits until every session has ended: until its handler has no work under way, and its
+    /// stream is closed. For use after [`Server::close`], and after no more connections are
+    /// accepted: sessions that are opened meanwhile are waited for as well. Streams whose peers do
+    /// not answer the close frame take 1.5 s; how long a handler's own work takes is its business,
+    /// so that a time-out belongs around this.
+    pub async fn closed(&self) {
+        self.inner.registry.idle().await;
+    }
+
     /// Number of open sessions.
     #[must_use]
     pub fn clients_count(&self) -> usize {
@@ -266,7 +277,10 @@ impl<A: Application> Server<A> {
         B::Data: Send,
     {
         match parts.method {
-            Method::GET => requests::poll(session).await,
+            Method::GET => match requests::poll(session).await {
+                PollReply::Payload(payload) => Ok(self.payload(&parts.headers, payload).await),
+                PollReply::Refused(admission) => requests::refuse(admission),
+            },
             Method::POST if polling::is_octet_stream(&parts.headers) => {
                 Ok(requests::refuse_octet_stream(&session))
             }
@@ -286,6 +300,25 @@ impl<A: Application> Server<A> {
                 Ok(response)
             }
         }
+    }
+
+    /// The reply that carries a payload, compressed if the client and the configuration want it.
+    async fn payload(&self, headers: &HeaderMap, payload: Payload) -> Response<Full<Bytes>> {
+        #[cfg(feature = "compression")]
+        if let Some(compression) = self.inner.config.http_compression
+            && payload.compressible
+            && payload.body.len() >= compression.threshold
+            && let Some(encoding) = Encoding::negotiate(headers)
+            // A clone shares the bytes; what cannot be compressed is sent as it is.
+            && let Ok(encoded) = encoding.encode(payload.body.clone()).await
+        {
+            let mut response = polling::payload(encoded);
+            let fields = response.headers_mut();
+            fields.insert(header::CONTENT_ENCODING, encoding.into());
+            return response;
+        }
+        let _ = (headers, payload.compressible);
+        polling::payload(payload.body)
     }
 
     /// A page of another origin may not act with what its visitor's browser knows. The official

@@ -10,7 +10,7 @@ use hyper::upgrade::OnUpgrade;
 use super::{
     Application, Handshake, Inner, Server, SessionHandle,
     driver::{self, Start},
-    handle::{Command, Shared},
+    handle::{Command, Payload, Shared},
     registry::Registry,
     route,
 };
@@ -52,7 +52,16 @@ impl<A: Application> Server<A> {
             .initial_packet
             .iter()
             .flat_map(Frame::records);
-        let mut response = polling::payload(payload::join(std::iter::once(open).chain(initial)));
+        let payload = Payload {
+            body: payload::join(std::iter::once(open).chain(initial)),
+            compressible: self
+                .inner
+                .config
+                .initial_packet
+                .iter()
+                .all(Frame::is_compressible),
+        };
+        let mut response = self.payload(&parts.headers, payload).await;
         if let Some(cookie) = &self.inner.config.cookie {
             set_cookie(&mut response, cookie, &sid);
         }
@@ -149,6 +158,7 @@ impl<A: Application> Server<A> {
             handler,
             stream,
             max_packets: inner.config.max_packets,
+            running: inner.registry.begin(),
         }));
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, hash_map::Entry},
     hash::{BuildHasher, RandomState},
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -10,6 +11,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 
 use super::handle::Shared;
 use crate::proto::Sid;
@@ -22,6 +24,25 @@ pub(super) struct Registry {
     shards: [Mutex<HashMap<Sid, Arc<Shared>>>; SHARDS],
     hasher: RandomState,
     len: AtomicUsize,
+    work: Arc<Work>,
+}
+
+/// Counts what is under way for sessions: their tasks, and the streams that are being closed.
+#[derive(Default)]
+struct Work {
+    running: AtomicUsize,
+    done: Notify,
+}
+
+/// Held by a task that works for a session, for as long as it runs.
+pub(super) struct Running(Arc<Work>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.0.running.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.done.notify_waiters();
+        }
+    }
 }
 
 impl Registry {
@@ -30,6 +51,7 @@ impl Registry {
             shards: std::array::from_fn(|_| Mutex::default()),
             hasher: RandomState::new(),
             len: AtomicUsize::new(0),
+            work: Arc::default(),
         }
     }
 
@@ -57,6 +79,25 @@ impl Registry {
 
     pub(super) fn len(&self) -> usize {
         self.len.load(Ordering::Relaxed)
+    }
+
+    /// Counts a task, until what this gives is dropped.
+    pub(super) fn begin(&self) -> Running {
+        self.work.running.fetch_add(1, Ordering::Relaxed);
+        Running(Arc::clone(&self.work))
+    }
+
+    /// Waits until no task works for a session.
+    pub(super) async fn idle(&self) {
+        loop {
+            // Listens before it looks, so that no end is missed.
+            let mut done = pin!(self.work.done.notified());
+            done.as_mut().enable();
+            if self.work.running.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            done.await;
+        }
     }
 
     /// All sessions of this moment.

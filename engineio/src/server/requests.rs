@@ -22,7 +22,7 @@ use crate::{
 type Reply = Result<Response<Full<Bytes>>, HandshakeError>;
 
 /// A GET: waits until the session has something to say.
-pub(super) async fn poll(session: Arc<Shared>) -> Reply {
+pub(super) async fn poll(session: Arc<Shared>) -> PollReply {
     let (sender, receiver) = oneshot::channel();
     let mut waiting = WaitingPoll {
         receiver,
@@ -32,11 +32,7 @@ pub(super) async fn poll(session: Arc<Shared>) -> Reply {
     waiting.session.push(Command::Poll(sender));
     let reply = (&mut waiting.receiver).await;
     waiting.answered = true;
-    match reply {
-        Ok(PollReply::Payload(body)) => Ok(polling::payload(body)),
-        Ok(PollReply::Refused(admission)) => refuse(admission),
-        Err(_) => refuse(Admission::Gone),
-    }
+    reply.unwrap_or(PollReply::Refused(Admission::Gone))
 }
 
 /// A GET that waits. Dropped unanswered (the client closed its connection), it ends the session.
@@ -94,7 +90,8 @@ async fn hand_over(
     }
 }
 
-fn refuse(admission: Admission) -> Reply {
+/// The reply to a request that the session does not admit.
+pub(super) fn refuse(admission: Admission) -> Reply {
     match admission {
         Admission::Overlap => Ok(polling::bare(StatusCode::BAD_REQUEST)),
         Admission::Moved => Err(BadRequest::TransportMismatch.into()),

@@ -1,5 +1,7 @@
 //! The transports: how the bytes of a session reach its peer. No rule of the protocol is in here.
 
+#[cfg(feature = "compression")]
+pub(crate) mod compression;
 pub(crate) mod io;
 pub(crate) mod polling;
 pub(crate) mod websocket;

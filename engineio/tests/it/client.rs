@@ -298,11 +298,16 @@ impl Ws {
 
     /// The server sends a close frame with this code, or none, and then ends the connection.
     pub(crate) async fn assert_closed(&mut self, code: Option<u16>) {
+        self.assert_close_frame(code).await;
+        self.http.ended().await;
+    }
+
+    /// The server sends a close frame with this code, or none.
+    pub(crate) async fn assert_close_frame(&mut self, code: Option<u16>) {
         let WsFrame(first, payload) = self.frame().await;
         assert_eq!(first, 0x88, "a close frame, not {payload:?}");
         let expected = code.map_or(Vec::new(), |code| code.to_be_bytes().to_vec());
         assert_eq!(payload, expected);
-        self.http.ended().await;
     }
 }
 

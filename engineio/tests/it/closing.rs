@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engineio::{CloseMode, CloseReason, Config, Frame, SendError};
+use engineio::{CloseMode, CloseReason, Config, Frame, SendError, proto::outbox::OutboxLimits};
 
 use crate::{
     client::{Polling, Ws, soon},
@@ -103,6 +103,39 @@ async fn the_end_of_the_server_closes_every_session_at_once() {
 }
 
 #[tokio::test]
+async fn the_end_of_all_sessions_can_be_awaited() {
+    let server = TestServer::start().await;
+    soon("no session", server.closed()).await;
+    let client = Polling::open(&server).await;
+    let poll = client.begin_poll().await;
+    let (mut ws, _) = Ws::open(&server).await;
+    let waiting = soon("not yet", async {
+        tokio::time::timeout(Duration::from_millis(50), server.closed()).await
+    });
+    assert!(waiting.await.is_err(), "sessions are open");
+    server.close();
+    // The client has to end the connection before the stream counts as closed.
+    let end = async {
+        ws.assert_close_frame(None).await;
+        drop((ws, poll));
+    };
+    soon("closed", async { tokio::join!(server.closed(), end) }).await;
+    assert_eq!(server.count(), 0);
+}
+
+#[tokio::test]
+async fn a_stream_that_is_not_ended_by_its_client_holds_the_end_back_for_a_while() {
+    let server = TestServer::start().await;
+    let (mut ws, _) = Ws::open(&server).await;
+    server.close();
+    ws.assert_close_frame(None).await;
+    let end = tokio::time::timeout(Duration::from_millis(200), server.closed());
+    assert!(end.await.is_err(), "the stream lingers");
+    let end = tokio::time::timeout(Duration::from_millis(2000), server.closed());
+    end.await.expect("not for ever");
+}
+
+#[tokio::test]
 async fn a_client_that_does_not_answer_the_close_frame_is_dropped_soon() {
     let server = TestServer::start().await;
     let (mut ws, _) = Ws::open(&server).await;
@@ -113,6 +146,26 @@ async fn a_client_that_does_not_answer_the_close_frame_is_dropped_soon() {
     })
     .await
     .expect("the connection ends");
+}
+
+#[tokio::test]
+async fn a_client_that_takes_no_byte_is_closed() {
+    let config = Config {
+        write_timeout: Duration::from_millis(100),
+        outbox: OutboxLimits {
+            soft_bytes: usize::MAX,
+            hard_bytes: usize::MAX,
+        },
+        ..config()
+    };
+    let mut server = TestServer::with(config).await;
+    let (_ws, _) = Ws::open(&server).await;
+    // More than the buffers of both kernels hold.
+    let frame = Frame::text(&"x".repeat(32 << 20));
+    server.session().send(frame).unwrap();
+    assert_eq!(server.seen().await, Seen::Opened);
+    assert_eq!(server.seen().await, Seen::Closed(CloseReason::SlowConsumer));
+    assert_eq!(server.count(), 0);
 }
 
 #[tokio::test]

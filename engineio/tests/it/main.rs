@@ -8,6 +8,8 @@ mod abandoned;
 mod client;
 mod client_suite;
 mod closing;
+#[cfg(feature = "compression")]
+mod compression;
 mod handler;
 mod handshake;
 mod heartbeat;

@@ -1,7 +1,9 @@
 //! The server under test: an echo whose sessions the test can reach.
 
 use std::{
+    future::Future,
     net::SocketAddr,
+    pin::Pin,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -78,6 +80,7 @@ pub(crate) struct TestServer {
     seen: mpsc::UnboundedReceiver<Seen>,
     count: Box<dyn Fn() -> usize + Send>,
     shut: Box<dyn Fn() + Send>,
+    closed: Box<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>,
 }
 
 impl TestServer {
@@ -106,7 +109,7 @@ impl TestServer {
     pub(crate) async fn serving<A: Application>(server: &Server<A>) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (counted, closed) = (server.clone(), server.clone());
+        let (counted, closing, closed) = (server.clone(), server.clone(), server.clone());
         tokio::spawn(accept(listener, server.clone()));
         Self {
             address,
@@ -114,7 +117,11 @@ impl TestServer {
             handshakes: Arc::default(),
             seen: mpsc::unbounded_channel().1,
             count: Box::new(move || counted.clients_count()),
-            shut: Box::new(move || closed.close()),
+            shut: Box::new(move || closing.close()),
+            closed: Box::new(move || {
+                let server = closed.clone();
+                Box::pin(async move { server.closed().await })
+            }),
         }
     }
 
@@ -127,6 +134,7 @@ impl TestServer {
             seen: mpsc::unbounded_channel().1,
             count: Box::new(|| unreachable!("not our server")),
             shut: Box::new(|| unreachable!("not our server")),
+            closed: Box::new(|| unreachable!("not our server")),
         }
     }
 
@@ -150,6 +158,11 @@ impl TestServer {
     /// Closes all sessions, as at the end of a server.
     pub(crate) fn close(&self) {
         (self.shut)();
+    }
+
+    /// Waits until nothing of any session is left.
+    pub(crate) async fn closed(&self) {
+        (self.closed)().await;
     }
 
     #[track_caller]

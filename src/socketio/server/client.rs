@@ -369,6 +369,7 @@ impl Handler for Driver {
 
     fn poll_tasks(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.client.waker.register(cx.waker());
+        let was_full = !self.wants_message();
         loop {
             self.take_commands();
             if let Some(occasion) = self.occasions.pop_front() {
@@ -378,6 +379,11 @@ impl Handler for Driver {
             } else if self.client.mailbox.lock().is_empty() {
                 break;
             }
+        }
+        if was_full && self.wants_message() {
+            // The stream may hold more that was not read because of that, and nothing else would
+            // make the session look.
+            cx.waker().wake_by_ref();
         }
         if self.occasions.capacity() > 4 {
             self.occasions = VecDeque::new();

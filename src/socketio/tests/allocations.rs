@@ -29,7 +29,7 @@ async fn a_broadcast_allocates_the_same_for_ten_and_for_ten_thousand() {
         let emit = || {
             io.to(&room)
                 .emit("e", &("some text", 1))
-                .expect("encodable")
+                .expect("encodable");
         };
         (size, allocation_counter::measure(emit).count_total)
     });

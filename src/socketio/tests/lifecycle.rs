@@ -275,7 +275,7 @@ async fn trap_84_events_behind_a_disconnect_are_ignored() {
     let seen = log.clone();
     let io = io(|ns| {
         ns.on("kick", async |socket: Socket, _: Event| {
-            socket.disconnect(false)
+            socket.disconnect(false);
         })
         .on("m", move |_, _| {
             let log = seen.clone();
@@ -295,7 +295,7 @@ async fn leaving_and_joining_in_one_breath_is_handled_in_order() {
     let log = Log::default();
     let io = io(|ns| {
         logged(ns, &log).on("m", async |socket: Socket, _: Event| {
-            _ = socket.emit("n", &())
+            _ = socket.emit("n", &());
         })
     });
     let client = Client::join(&io).await;
@@ -411,7 +411,7 @@ async fn a_panic_in_one_of_two_namespaces_leaves_the_other() {
         })
         .namespace("/b", |ns| {
             ns.on("m", async |socket: Socket, _: Event| {
-                _ = socket.emit("n", &())
+                _ = socket.emit("n", &());
             })
         })
         .build();

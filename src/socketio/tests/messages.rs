@@ -3,7 +3,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::harness::{Client, Log, only_socket, pass, until};
+use super::harness::{Client, Log, only_socket, pass};
 use crate::socketio::{AckError, Event, Io, NamespaceBuilder, Socket};
 
 fn io(register: impl FnOnce(NamespaceBuilder) -> NamespaceBuilder) -> Io {

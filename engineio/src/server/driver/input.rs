@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use super::{Driver, Post, Probe, Progress};
+use super::{Driver, Post, Probe, Progress, finish_stream};
 use crate::{
     proto::{
         Message, Packet,
@@ -95,7 +95,7 @@ impl<H: Handler> Driver<H> {
         if self.session.handle_stream_attached(now) {
             self.probe = Some(Box::new(Probe { stream, outbox }));
         } else {
-            tokio::spawn(stream.finish(outbox, None));
+            finish_stream(&self.registry, stream, outbox, None);
         }
     }
 

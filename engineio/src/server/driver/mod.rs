@@ -22,7 +22,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use super::{
     Handler,
     handle::{PollReply, PostReply, Shared},
-    registry::Registry,
+    registry::{Registry, Running},
 };
 use crate::{
     proto::{Outbox, Session, outbox::Sink, payload::PayloadDecoder},
@@ -45,6 +45,8 @@ pub(super) struct Driver<H: Handler> {
     post_failed: bool,
     congested: bool,
     closed: bool,
+    /// Dropped last, when nothing of the session is left.
+    _running: Running,
 }
 
 /// A POST whose packets are being handled. It pauses while the handler wants no messages.
@@ -74,6 +76,7 @@ pub(super) struct Start<H> {
     pub(super) handler: H,
     pub(super) stream: Option<WebSocketStream>,
     pub(super) max_packets: usize,
+    pub(super) running: Running,
 }
 
 /// Runs a session to its end.
@@ -127,6 +130,7 @@ impl<H: Handler> Driver<H> {
             post_failed: false,
             congested: false,
             closed: false,
+            _running: start.running,
         }
     }
 
@@ -174,6 +178,20 @@ impl<H: Handler> Driver<H> {
             .chain(handler)
             .min()
     }
+}
+
+/// Closes a stream, and counts as work until it is closed.
+fn finish_stream(
+    registry: &Registry,
+    stream: WebSocketStream,
+    outbox: Outbox,
+    code: Option<CloseCode>,
+) {
+    let running = registry.begin();
+    tokio::spawn(async move {
+        stream.finish(outbox, code).await;
+        drop(running);
+    });
 }
 
 impl<H: Handler> Drop for Driver<H> {

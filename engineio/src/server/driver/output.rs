@@ -5,10 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use super::{Driver, Probe};
+use super::{Driver, Probe, finish_stream};
 use crate::{
     proto::{
         CloseReason, Outbox, TransportKind,
@@ -18,7 +17,8 @@ use crate::{
     },
     server::{
         Handler,
-        handle::{PollReply, PostReply},
+        handle::{Payload, PollReply, PostReply},
+        registry::Running,
     },
     transport::websocket::control_outbox,
 };
@@ -28,14 +28,15 @@ const POST_FAILED_GRACE: Duration = Duration::from_millis(250);
 
 /// Answers a poll a little later, unless its client leaves before: the reply of the POST that ended
 /// the session goes first, because a client reports whichever it sees first.
-fn reply_later(mut poll: oneshot::Sender<PollReply>, body: Bytes) {
+fn reply_later(mut poll: oneshot::Sender<PollReply>, payload: Payload, running: Running) {
     tokio::spawn(async move {
         if tokio::time::timeout(POST_FAILED_GRACE, poll.closed())
             .await
             .is_err()
         {
-            let _ = poll.send(PollReply::Payload(body));
+            let _ = poll.send(PollReply::Payload(payload));
         }
+        drop(running);
     });
 }
 
@@ -57,12 +58,17 @@ impl<H: Handler> Driver<H> {
     }
 
     fn reply_to_poll(&mut self) {
-        let reply = self.session.poll_reply(&mut self.shared.lock().outbox);
+        let mut slot = self.shared.lock();
+        // Asked first, because the reply empties the outbox; and only when there may be one.
+        let compressible = self.session.has_poll() && slot.outbox.is_compressible();
+        let reply = self.session.poll_reply(&mut slot.outbox);
+        drop(slot);
         let Some(body) = reply else { return };
+        let payload = Payload { body, compressible };
         let Some(poll) = self.poll.take() else { return };
         if self.post_failed {
-            reply_later(poll, body);
-        } else if poll.send(PollReply::Payload(body)).is_err() {
+            reply_later(poll, payload, self.registry.begin());
+        } else if poll.send(PollReply::Payload(payload)).is_err() {
             // The client left while the answer was made: what was in it is lost.
             self.session
                 .handle_transport_lost(Via::Polling, Loss::Failed);
@@ -117,7 +123,8 @@ impl<H: Handler> Driver<H> {
 
     fn drop_probe(&mut self) {
         if let Some(probe) = self.probe.take() {
-            tokio::spawn(probe.stream.finish(probe.outbox, self.close_code.take()));
+            let code = self.close_code.take();
+            finish_stream(&self.registry, probe.stream, probe.outbox, code);
         }
     }
 
@@ -136,7 +143,7 @@ impl<H: Handler> Driver<H> {
         self.finish_post(PostReply::Ok);
         let outbox = self.retire();
         if let Some(stream) = self.stream.take() {
-            tokio::spawn(stream.finish(outbox, self.close_code));
+            finish_stream(&self.registry, stream, outbox, self.close_code);
         }
         self.handler.handle_close(reason, now);
     }
