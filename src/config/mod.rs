@@ -1,7 +1,7 @@
 //! What can be set: the command line and the environment, checked as a whole
 //! before anything opens.
 //!
-//! [`options`] is what clap reads, as text; [`Settings`] is what the program
+//! [`Cli`] is what clap reads, as text; [`Settings`] is what the program
 //! runs on. Between them stands [`ServeOptions::validate`], which reports every
 //! problem at once. The libraries below know nothing of this module.
 

@@ -24,10 +24,6 @@ const SLEEPS_ALLOWED: &[(&str, &str)] = &[
         "engineio/tests/it/polling.rs",
         "a request of which half is sent gives no sign that the server has begun to read it",
     ),
-    (
-        "src/socketio/tests/harness.rs",
-        "asks until handlers have run, in the stopped time of the tests that use it",
-    ),
 ];
 
 const TOP_LEVEL: &[&str] = &[
