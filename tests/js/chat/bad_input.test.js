@@ -12,6 +12,7 @@ const WEBSOCKET = MODES[1];
 let app;
 const cast = {};
 let chat;
+let message;
 before(async () => {
   app = await Parlance.start();
   [cast.owner, cast.member, cast.stranger, cast["former member"]] = await app.people("Owner", "Member", "Stranger", "Former");
@@ -19,10 +20,14 @@ before(async () => {
   cast.tutor = await app.createUser("Tutor", "tutor");
   chat = await cast.owner.group("Table", cast.member, cast["former member"]);
   await cast["former member"].ok("POST", `/api/chats/${chat.id}/leave`);
+  message = await cast.owner.ok("POST", `/api/chats/${chat.id}/messages`, { content: "written by the owner" }, 201);
 });
 after(() => app.stop());
 
-/** Every core route that needs a person: how to ask, and the status that each actor may expect. `{chat}` is filled in. */
+/**
+ * Every route that needs a person: how to ask, and the status that each actor may expect. An actor without a status is not
+ * asked; whoever is outside the chat expects 404. Names in braces are filled in.
+ */
 const ROUTES = [
   { route: "GET /api/auth/profile", all: 200 },
   { route: "GET /api/users?search=member", all: 200 },
@@ -35,13 +40,24 @@ const ROUTES = [
   { route: "DELETE /api/chats/{chat}/participants/{owner}", owner: undefined, member: 403 },
   { route: "POST /api/chats/{chat}/leave", admin: 403 },
   { route: "POST /api/chats", body: () => ({}), all: 400 },
+  { route: "GET /api/chats/{chat}/events?since=0", inside: 200, admin: 403 },
+  { route: "POST /api/chats/{chat}/read", body: () => ({ seq: 1 }), inside: 200, admin: 403 },
+  { route: "PATCH /api/chats/{chat}", body: () => ({ name: "Table" }), owner: 200, member: 403, admin: 200 },
+  { route: "PATCH /api/chats/{chat}/participants/{member}", body: () => ({ role: "member" }), owner: 200, member: 403, admin: 200 },
+  { route: "PUT /api/chats/{chat}/messages/{message}/reactions/%F0%9F%91%8D", inside: 200, admin: 403 },
+  { route: "DELETE /api/chats/{chat}/messages/{message}/reactions/%F0%9F%91%8D", inside: 200, admin: 403 },
+  { route: "PATCH /api/chats/{chat}/messages/{message}", body: () => ({ content: "edited" }), owner: 200, member: 403, admin: 403 },
+  { route: "DELETE /api/chats/{chat}/messages/{message}", owner: 200, member: 403, admin: 200 },
+  { route: "GET /api/notifications", all: 200 },
+  { route: "POST /api/notifications/read", body: () => ({}), all: 400 },
   { route: "PUT /api/auth/password", body: () => ({}), all: 400 },
 ];
 const INSIDE = ["owner", "member"];
 const OUTSIDE = ["stranger", "former member", "tutor"];
 const CODES = { 400: "validation-failed", 401: "unauthenticated", 403: "forbidden", 404: "not-found" };
 
-const fill = (route) => route.replace("{chat}", chat.id).replace("{member}", cast.member.id).replace("{owner}", cast.owner.id);
+const fill = (route) =>
+  route.replace("{chat}", chat.id).replace("{message}", message.id).replace("{member}", cast.member.id).replace("{owner}", cast.owner.id);
 
 async function ask(person, { route, body }) {
   const [method, path] = fill(route).split(" ");
