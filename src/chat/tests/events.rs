@@ -246,3 +246,45 @@ async fn a_slow_join_does_not_overtake_the_leave_that_follows_it() {
         assert_eq!(names, ["notification"], "not live in the room");
     }
 }
+
+#[tokio::test]
+async fn between_what_was_missed_and_what_comes_live_nothing_falls() {
+    let world = World::new().await;
+    let (ann, bob) = (world.person("Ann").await, world.person("Bob").await);
+    let id = world.direct(&ann, &bob).await;
+    let talk = async {
+        for number in 1..=60 {
+            let body = json!({"content": number.to_string()});
+            world
+                .post(&ann, &format!("/api/chats/{id}/messages"), body)
+                .await
+                .data();
+        }
+    };
+    let listen = async {
+        let (mut b, mut seen) = (world.connect(&bob).await, 0);
+        while seen < 60 {
+            // Comes back again and again, in the middle of the talk.
+            let joined = b.ask("join-chat", json!({"chatId": id, "rev": seen})).await;
+            let missed = joined["data"]["events"].as_array().expect("a list").clone();
+            for event in missed {
+                assert_eq!(event["rev"], json!(seen + 1), "a gap in the log");
+                seen += 1;
+            }
+            for _ in 0..3 {
+                if seen == 60 {
+                    break;
+                }
+                let rev = b.event("new-message").await["rev"]
+                    .as_u64()
+                    .expect("a number");
+                // What the answer had already may come once more.
+                assert!(rev <= seen + 1, "a gap at the seam: {rev} after {seen}");
+                seen = seen.max(rev);
+            }
+            let gone = std::mem::replace(&mut b, world.connect(&bob).await);
+            gone.close().await;
+        }
+    };
+    tokio::join!(talk, listen);
+}
