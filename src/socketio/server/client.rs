@@ -2,8 +2,8 @@
 //! the handlers that are under way.
 //!
 //! Everything here but [`Client`] belongs to the session's task. Handlers start in the order of what
-//! caused them, and those that wait do not hold up the next; while too many wait, no more messages
-//! are taken.
+//! caused them, and those that wait do not hold up the next; while too many wait for something
+//! else than the client, no more messages are taken.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -26,6 +26,7 @@ use crate::socketio::proto::connection::{Connection, Received, Violation};
 use crate::socketio::proto::encode;
 
 /// Handlers of one connection that may be under way; beyond it, nothing is read from the client.
+/// Those that wait for the client itself do not count.
 const MAX_IN_FLIGHT: usize = 64;
 
 /// What others hold of a connection.
@@ -337,6 +338,16 @@ impl Driver {
     fn in_flight_count(&self) -> usize {
         self.in_flight.as_ref().map_or(0, |tasks| tasks.len())
     }
+
+    /// Answers that the client owes. Handlers may wait for as many without counting as under way:
+    /// what ends their wait comes in the stream that would not be read. Their number has its own
+    /// bound, per socket.
+    fn owed(&self) -> usize {
+        self.connection
+            .sockets()
+            .map(|socket| socket.acks().lock().len())
+            .sum()
+    }
 }
 
 impl Handler for Driver {
@@ -350,7 +361,9 @@ impl Handler for Driver {
     }
 
     fn wants_message(&self) -> bool {
-        self.occasions.len() + self.in_flight_count() < MAX_IN_FLIGHT
+        let under_way = self.occasions.len() + self.in_flight_count();
+        // The locks are taken only by who is busy.
+        under_way < MAX_IN_FLIGHT || under_way < MAX_IN_FLIGHT + self.owed()
     }
 
     fn poll_timeout(&self) -> Option<Instant> {

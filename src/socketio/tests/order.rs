@@ -1,0 +1,80 @@
+//! What one segment holds is handled strictly in order, as the official server does.
+
+use std::time::Duration;
+
+use super::harness::{Client, pass};
+use crate::socketio::{Event, Io, NamespaceBuilder, Socket};
+
+/// Events that ask back, echo, wait, and close.
+fn full(ns: NamespaceBuilder) -> NamespaceBuilder {
+    ns.on_connect(async |socket: Socket| _ = socket.emit("auth", &socket.auth()))
+        .on("message", async |socket: Socket, event: Event| {
+            _ = socket.emit_raw("message-back", event.raw());
+        })
+        .on("ask-ack", async |socket: Socket, event: Event| {
+            let question = socket
+                .timeout(Duration::from_secs(5))
+                .emit_raw_with_ack("please-ack", event.raw());
+            if let Ok(answer) = question.await {
+                _ = socket.emit_raw("ack-was", &answer);
+            }
+        })
+        .on("drop-me", async |socket: Socket, _: Event| {
+            socket.close_connection();
+        })
+        .on("late", async |socket: Socket, event: Event| {
+            pass(Duration::from_secs(1)).await;
+            _ = socket.emit("late-back", &());
+            if let Some(ack) = event.ack() {
+                _ = ack.send(&());
+            }
+        })
+}
+
+async fn joined() -> (Io, Client) {
+    let io = Io::builder().namespace("/", full).build();
+    let client = Client::join(&io).await;
+    (io, client)
+}
+
+/// `please-ack` of a poll, answered at once.
+fn answers(packets: &[String]) -> Vec<String> {
+    packets
+        .iter()
+        .filter_map(|packet| {
+            let id = packet.strip_prefix('2')?.split('[').next()?;
+            packet
+                .contains("please-ack")
+                .then(|| format!("3{id}[\"yes\"]"))
+        })
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn handlers_that_wait_for_their_client_do_not_stop_it_from_being_read() {
+    let (_io, client) = joined().await;
+    let questions: Vec<_> = (0..300).map(|i| format!(r#"2["ask-ack",{i}]"#)).collect();
+    let questions: Vec<_> = questions.iter().map(String::as_str).collect();
+    let started = tokio::time::Instant::now();
+    let in_time = || started.elapsed() < Duration::from_secs(1);
+    let converse = async {
+        let mut done = 0;
+        while done < 300 && in_time() {
+            let packets = client.receive().await;
+            done += packets
+                .iter()
+                .filter(|packet| packet.contains("ack-was"))
+                .count();
+            let answers = answers(&packets);
+            let answers: Vec<_> = answers.iter().map(String::as_str).collect();
+            for some in answers.chunks(100) {
+                client.send(some).await;
+            }
+        }
+    };
+    client.send(&questions[..100]).await;
+    client.send(&questions[100..200]).await;
+    client.send(&questions[200..]).await;
+    converse.await;
+    assert!(in_time(), "nobody waits for a time-out");
+}
