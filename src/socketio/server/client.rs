@@ -16,12 +16,14 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 
+use super::ack::Waiter;
 use super::handler::{ConnectError, ConnectRequest, Event};
 use super::io::Shared;
 use super::namespace::Namespace;
 use super::reason::DisconnectReason;
 use super::socket::Socket;
 use super::task::{Finished, Task};
+use crate::socketio::proto::args::Args;
 use crate::socketio::proto::connection::{Connection, Received, Violation};
 use crate::socketio::proto::encode;
 
@@ -66,6 +68,7 @@ enum Occasion {
     Asked(Namespace, ConnectRequest),
     Connected(Socket),
     Event(Socket, Event),
+    Answer(Waiter, Socket, Args),
     Disconnected(Socket, DisconnectReason),
 }
 
@@ -142,8 +145,8 @@ impl Driver {
                 let Some(waiter) = waiter else {
                     return self.connection.ignore(limits, now).map(drop);
                 };
-                // Who waited may have given up in this moment.
-                _ = waiter.send((socket.clone(), args));
+                self.occasions
+                    .push_back(Occasion::Answer(waiter, socket.clone(), args));
             }
         }
         Ok(())
@@ -268,7 +271,20 @@ impl Driver {
                     );
                 }
             }
+            Occasion::Answer(waiter, socket, args) => {
+                // Who waited may have given up in this moment.
+                _ = waiter.send((socket, args));
+                // What waited for it goes on before anything that came later begins.
+                self.advance(cx);
+            }
             Occasion::Disconnected(socket, reason) => self.part(&socket, reason, cx),
+        }
+    }
+
+    /// Lets everything that was woken go on.
+    fn advance(&mut self, cx: &mut Context<'_>) {
+        while let Some(finished) = self.poll_in_flight(cx) {
+            self.finish(finished);
         }
     }
 

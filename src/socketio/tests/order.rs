@@ -78,3 +78,32 @@ async fn handlers_that_wait_for_their_client_do_not_stop_it_from_being_read() {
     converse.await;
     assert!(in_time(), "nobody waits for a time-out");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_an_answer_goes_on_before_the_next_event() {
+    let (_io, client) = joined().await;
+    client
+        .send(&[r#"2["ask-ack",1]"#, r#"2["ask-ack",2]"#])
+        .await;
+    assert_eq!(
+        client.receive().await,
+        [r#"20["please-ack",1]"#, r#"21["please-ack",2]"#]
+    );
+    client
+        .send(&[
+            r#"31["A"]"#,
+            r#"2["message","B"]"#,
+            r#"30["C"]"#,
+            r#"2["message","D"]"#,
+        ])
+        .await;
+    assert_eq!(
+        client.receive().await,
+        [
+            r#"2["ack-was","A"]"#,
+            r#"2["message-back","B"]"#,
+            r#"2["ack-was","C"]"#,
+            r#"2["message-back","D"]"#
+        ]
+    );
+}
