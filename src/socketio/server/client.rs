@@ -66,6 +66,8 @@ impl Client {
 /// Something that makes handlers run, in the order in which it happened.
 enum Occasion {
     Asked(Namespace, ConnectRequest),
+    /// CONNECT to a namespace that does not exist.
+    Unknown(Box<str>),
     Connected(Socket),
     Event(Socket, Event),
     Answer(Waiter, Socket, Args),
@@ -162,7 +164,7 @@ impl Driver {
         let Some(namespace) = known else {
             self.connection
                 .reject_unknown(name, &self.shared.limits, now)?;
-            self.send(encode::connect_error(name, "Invalid namespace", None));
+            self.occasions.push_back(Occasion::Unknown(name.into()));
             return Ok(());
         };
         let request = ConnectRequest::new(random_sid(), Arc::clone(&self.client), auth);
@@ -179,12 +181,22 @@ impl Driver {
     fn accept(&mut self, namespace: Namespace, request: &ConnectRequest) {
         let socket = Socket::new(request, namespace, Arc::clone(&self.client));
         let namespace = socket.namespace();
-        if !self.connection.accept(namespace.name(), socket.clone()) {
-            return;
+        // What comes next is for this socket already. The client is told when all that came before
+        // has begun: a predecessor in the namespace may still have something to say.
+        if self.connection.accept(namespace.name(), socket.clone()) {
+            self.occasions.push_back(Occasion::Connected(socket));
         }
+    }
+
+    /// The beginning of a socket: the client learns of it before a handler can emit.
+    fn welcome(&mut self, socket: &Socket, cx: &mut Context<'_>) {
+        socket.mark_connected();
+        let namespace = socket.namespace().clone();
         self.send(encode::connect(namespace.name(), socket.id()));
-        namespace.0.adapter.add(&socket);
-        self.occasions.push_back(Occasion::Connected(socket));
+        namespace.0.adapter.add(socket);
+        for handler in &namespace.0.handlers.on_connect {
+            self.run(Task::handler(socket, || handler(socket.clone())), cx);
+        }
     }
 
     fn refuse(&mut self, namespace: &Namespace, error: &ConnectError) {
@@ -252,11 +264,10 @@ impl Driver {
             Occasion::Asked(namespace, request) => {
                 self.run(Task::middlewares(namespace, request), cx);
             }
-            Occasion::Connected(socket) => {
-                for handler in &socket.namespace().clone().0.handlers.on_connect {
-                    self.run(Task::handler(&socket, || handler(socket.clone())), cx);
-                }
+            Occasion::Unknown(name) => {
+                self.send(encode::connect_error(&name, "Invalid namespace", None));
             }
+            Occasion::Connected(socket) => self.welcome(&socket, cx),
             Occasion::Event(socket, event) => {
                 // What had come when the socket was disconnected is ignored.
                 if !socket.connected() {

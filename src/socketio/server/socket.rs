@@ -68,7 +68,7 @@ impl Socket {
         Self(Arc::new(Inner {
             id: request.sid(),
             key: KEYS.fetch_add(1, Ordering::Relaxed),
-            connected: AtomicBool::new(true),
+            connected: AtomicBool::new(false),
             namespace,
             client,
             auth: request.raw_auth().into(),
@@ -244,6 +244,11 @@ impl Socket {
 
     pub(crate) fn acks(&self) -> &Mutex<PendingAcks<Waiter>> {
         &self.0.acks
+    }
+
+    /// From now on something can be sent to it: the client is about to be told of it.
+    pub(crate) fn mark_connected(&self) {
+        self.0.connected.store(true, Ordering::Release);
     }
 
     /// From now on nothing is sent to it. `false` when that was so before.

@@ -107,3 +107,46 @@ async fn what_waits_for_an_answer_goes_on_before_the_next_event() {
         ]
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_old_socket_has_its_say_before_the_new_one_is_connected() {
+    let io = Io::builder().namespace("/", full).build();
+    let client = Client::open(&io).await;
+    client.send(&["0", r#"2["message",1]"#, "1", "0"]).await;
+    let packets = client.receive().await;
+    let shapes: Vec<_> = packets
+        .iter()
+        .map(|packet| packet.split("{\"sid\"").next().unwrap_or_default())
+        .collect();
+    assert_eq!(
+        shapes,
+        [
+            "0",
+            r#"2["auth",{}]"#,
+            r#"2["message-back",1]"#,
+            "0",
+            r#"2["auth",{}]"#
+        ]
+    );
+    assert_eq!(io.root().sockets_count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn replies_to_connects_come_in_their_order() {
+    let io = Io::builder().namespace("/", |ns| ns).build();
+    let client = Client::open(&io).await;
+    client.send(&["0", "0/random"]).await;
+    let packets = client.receive().await;
+    assert!(packets[0].starts_with("0{"), "{packets:?}");
+    assert!(packets[1].starts_with("4/random,"), "{packets:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn handlers_of_a_socket_that_left_send_nothing_to_its_successor() {
+    let (_io, client) = joined().await;
+    client.send(&[r#"27["late"]"#, "1", "0"]).await;
+    assert!(client.receive().await[0].starts_with("0{"));
+    pass(Duration::from_secs(2)).await;
+    client.send(&[r#"2["message",1]"#]).await;
+    assert_eq!(client.receive().await, [r#"2["message-back",1]"#]);
+}
