@@ -46,6 +46,8 @@ pub(crate) enum Command {
     Dismissed(Socket),
     /// Disconnect every socket, then close the connection.
     DisconnectAll,
+    /// Close the connection; the client is told nothing.
+    Close,
 }
 
 impl Client {
@@ -179,6 +181,9 @@ impl Driver {
 
     /// Grants a CONNECT, unless the client has left meanwhile.
     fn accept(&mut self, namespace: Namespace, request: &ConnectRequest) {
+        if self.ended {
+            return;
+        }
         let socket = Socket::new(request, namespace, Arc::clone(&self.client));
         let namespace = socket.namespace();
         // What comes next is for this socket already. The client is told when all that came before
@@ -228,6 +233,7 @@ impl Driver {
             match command {
                 Command::Dismissed(socket) => self.dismiss(socket),
                 Command::DisconnectAll => self.disconnect_all(),
+                Command::Close => self.end(),
             }
         }
     }
@@ -242,7 +248,37 @@ impl Driver {
         }
     }
 
+    /// The server has closed the connection: nothing is taken any more, and nothing handled that
+    /// came behind what made it close.
+    fn end(&mut self) {
+        self.forget_backlog();
+        self.ended = true;
+        self.client.session.close(CloseMode::Flush);
+    }
+
+    /// Drops what has come and was not begun. A socket whose beginning is among it never was.
+    fn forget_backlog(&mut self) {
+        let backlog = std::mem::take(&mut self.occasions);
+        let mut unborn = Vec::new();
+        for occasion in backlog {
+            match occasion {
+                Occasion::Connected(socket) => unborn.push(socket),
+                Occasion::Disconnected(socket, reason) if !unborn.contains(&socket) => {
+                    self.occasions
+                        .push_back(Occasion::Disconnected(socket, reason));
+                }
+                _ => {}
+            }
+        }
+        for socket in unborn {
+            if self.connection.get(socket.namespace_name()) == Some(&socket) {
+                self.connection.dismiss(socket.namespace_name());
+            }
+        }
+    }
+
     fn disconnect_all(&mut self) {
+        self.forget_backlog();
         for socket in self.connection.close() {
             if socket.mark_disconnected() {
                 _ = self
@@ -344,8 +380,7 @@ impl Driver {
             Some(socket) if self.connection.joined() > 1 => socket.disconnect(false),
             _ => {
                 self.reason = Some(DisconnectReason::ForcedServerClose);
-                self.ended = true;
-                self.client.session.close(CloseMode::Flush);
+                self.end();
             }
         }
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use engineio::{CloseMode, Frame, Handshake, SendError, SessionHandle, Sid, TransportKind};
+use engineio::{Frame, Handshake, SendError, SessionHandle, Sid, TransportKind};
 use parking_lot::Mutex;
 use serde::Serialize;
 use serde_json::Value;
@@ -218,8 +218,10 @@ impl Socket {
 
     /// Closes the connection under this socket, and under every other on it, after what is queued
     /// was sent. The client is not told to stay away: it reconnects by itself.
+    ///
+    /// What the client has sent meanwhile is not handled.
     pub fn close_connection(&self) {
-        self.session().close(CloseMode::Flush);
+        self.0.client.command(Command::Close);
     }
 
     pub(crate) fn key(&self) -> SocketKey {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::harness::{Client, pass};
+use super::harness::{Client, Log, pass};
 use crate::socketio::{Event, Io, NamespaceBuilder, Socket};
 
 /// Events that ask back, echo, wait, and close.
@@ -149,4 +149,47 @@ async fn handlers_of_a_socket_that_left_send_nothing_to_its_successor() {
     pass(Duration::from_secs(2)).await;
     client.send(&[r#"2["message",1]"#]).await;
     assert_eq!(client.receive().await, [r#"2["message-back",1]"#]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_taken_after_the_server_has_closed_the_connection() {
+    let io = Io::builder().namespace("/", full).build();
+    let client = Client::join(&io).await;
+    client
+        .send(&[
+            r#"2["message",9]"#,
+            r#"2["drop-me"]"#,
+            r#"2["message",1]"#,
+            "1",
+            "0",
+        ])
+        .await;
+    assert_eq!(client.receive().await, [r#"2["message-back",9]"#]);
+    assert!(client.is_closed().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_socket_whose_connect_came_too_late_is_never_seen() {
+    let log = Log::default();
+    let (connect, disconnect) = (log.clone(), log.clone());
+    let io = Io::builder()
+        .namespace("/", full)
+        .namespace("/b", |ns| {
+            ns.on_connect(move |_| {
+                connect.add("connect");
+                async {}
+            })
+            .on_disconnect(move |_, _| {
+                disconnect.add("disconnect");
+                async {}
+            })
+        })
+        .build();
+    let client = Client::join(&io).await;
+    client
+        .send(&[r#"2["drop-me"]"#, "0/b,", "1/b,", "0/b,"])
+        .await;
+    assert!(client.is_closed().await);
+    pass(Duration::from_secs(1)).await;
+    assert!(log.lines().is_empty(), "{:?}", log.lines());
 }
