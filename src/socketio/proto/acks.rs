@@ -66,6 +66,11 @@ impl<W> PendingAcks<W> {
         Some(self.entries.remove(place).waiter)
     }
 
+    /// How many answers are waited for.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     /// Everybody who still waits.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = W> {
         std::mem::take(&mut self.entries)

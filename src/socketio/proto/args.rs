@@ -1,4 +1,11 @@
 //! The arguments of an event or an answer, kept as they came until somebody wants them.
+//!
+//! # Where this differs from the official server
+//!
+//! That one puts attachments into values and takes them out again, so what it sends on is in its
+//! own form. Here arguments that are sent on keep the form of the client that sent them: an
+//! attachment that no placeholder names is sent along, one that two name is sent once, and a
+//! placeholder keeps its further keys and their order. A client reads the same values.
 
 use std::fmt;
 

@@ -341,12 +341,17 @@ impl<S> Connection<S> {
             })
     }
 
+    /// What is kept for the joined namespaces.
+    pub fn sockets(&self) -> impl Iterator<Item = &S> {
+        self.slots.iter().filter_map(|slot| match &slot.state {
+            State::Connected(socket) => Some(socket),
+            _ => None,
+        })
+    }
+
     /// How many namespaces are joined.
     pub fn joined(&self) -> usize {
-        self.slots
-            .iter()
-            .filter(|slot| matches!(slot.state, State::Connected(_)))
-            .count()
+        self.sockets().count()
     }
 
     /// The session is closed: forgets everything, and gives what was kept for each joined namespace.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use engineio::Frame;
 use tokio::sync::mpsc;
+use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, timeout_at};
 
 use super::socket::{EmitError, Socket};
@@ -80,7 +81,8 @@ pub(crate) fn ask(
     async move {
         let _asked = asked;
         sent?;
-        match timeout_at(deadline, answers.recv()).await {
+        // An answer that is there is taken at once: what came behind it must not overtake it.
+        match timeout_at(deadline, unconstrained(answers.recv())).await {
             Ok(Some((_, args))) => Ok(args),
             Ok(None) => Err(AckError::Disconnected),
             Err(_) => Err(AckError::TimedOut),

@@ -2,8 +2,8 @@
 //! the handlers that are under way.
 //!
 //! Everything here but [`Client`] belongs to the session's task. Handlers start in the order of what
-//! caused them, and those that wait do not hold up the next; while too many wait, no more messages
-//! are taken.
+//! caused them, and those that wait do not hold up the next; while too many wait for something
+//! else than the client, no more messages are taken.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -16,16 +16,19 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 
+use super::ack::Waiter;
 use super::handler::{ConnectError, ConnectRequest, Event};
 use super::io::Shared;
 use super::namespace::Namespace;
 use super::reason::DisconnectReason;
 use super::socket::Socket;
 use super::task::{Finished, Task};
+use crate::socketio::proto::args::Args;
 use crate::socketio::proto::connection::{Connection, Received, Violation};
 use crate::socketio::proto::encode;
 
 /// Handlers of one connection that may be under way; beyond it, nothing is read from the client.
+/// Those that wait for the client itself do not count.
 const MAX_IN_FLIGHT: usize = 64;
 
 /// What others hold of a connection.
@@ -43,6 +46,8 @@ pub(crate) enum Command {
     Dismissed(Socket),
     /// Disconnect every socket, then close the connection.
     DisconnectAll,
+    /// Close the connection; the client is told nothing.
+    Close,
 }
 
 impl Client {
@@ -63,8 +68,11 @@ impl Client {
 /// Something that makes handlers run, in the order in which it happened.
 enum Occasion {
     Asked(Namespace, ConnectRequest),
+    /// CONNECT to a namespace that does not exist.
+    Unknown(Box<str>),
     Connected(Socket),
     Event(Socket, Event),
+    Answer(Waiter, Socket, Args),
     Disconnected(Socket, DisconnectReason),
 }
 
@@ -141,8 +149,8 @@ impl Driver {
                 let Some(waiter) = waiter else {
                     return self.connection.ignore(limits, now).map(drop);
                 };
-                // Who waited may have given up in this moment.
-                _ = waiter.send((socket.clone(), args));
+                self.occasions
+                    .push_back(Occasion::Answer(waiter, socket.clone(), args));
             }
         }
         Ok(())
@@ -158,7 +166,7 @@ impl Driver {
         let Some(namespace) = known else {
             self.connection
                 .reject_unknown(name, &self.shared.limits, now)?;
-            self.send(encode::connect_error(name, "Invalid namespace", None));
+            self.occasions.push_back(Occasion::Unknown(name.into()));
             return Ok(());
         };
         let request = ConnectRequest::new(random_sid(), Arc::clone(&self.client), auth);
@@ -173,14 +181,27 @@ impl Driver {
 
     /// Grants a CONNECT, unless the client has left meanwhile.
     fn accept(&mut self, namespace: Namespace, request: &ConnectRequest) {
-        let socket = Socket::new(request, namespace, Arc::clone(&self.client));
-        let namespace = socket.namespace();
-        if !self.connection.accept(namespace.name(), socket.clone()) {
+        if self.ended {
             return;
         }
+        let socket = Socket::new(request, namespace, Arc::clone(&self.client));
+        let namespace = socket.namespace();
+        // What comes next is for this socket already. The client is told when all that came before
+        // has begun: a predecessor in the namespace may still have something to say.
+        if self.connection.accept(namespace.name(), socket.clone()) {
+            self.occasions.push_back(Occasion::Connected(socket));
+        }
+    }
+
+    /// The beginning of a socket: the client learns of it before a handler can emit.
+    fn welcome(&mut self, socket: &Socket, cx: &mut Context<'_>) {
+        socket.mark_connected();
+        let namespace = socket.namespace().clone();
         self.send(encode::connect(namespace.name(), socket.id()));
-        namespace.0.adapter.add(&socket);
-        self.occasions.push_back(Occasion::Connected(socket));
+        namespace.0.adapter.add(socket);
+        for handler in &namespace.0.handlers.on_connect {
+            self.run(Task::handler(socket, || handler(socket.clone())), cx);
+        }
     }
 
     fn refuse(&mut self, namespace: &Namespace, error: &ConnectError) {
@@ -212,6 +233,7 @@ impl Driver {
             match command {
                 Command::Dismissed(socket) => self.dismiss(socket),
                 Command::DisconnectAll => self.disconnect_all(),
+                Command::Close => self.end(),
             }
         }
     }
@@ -226,7 +248,37 @@ impl Driver {
         }
     }
 
+    /// The server has closed the connection: nothing is taken any more, and nothing handled that
+    /// came behind what made it close.
+    fn end(&mut self) {
+        self.forget_backlog();
+        self.ended = true;
+        self.client.session.close(CloseMode::Flush);
+    }
+
+    /// Drops what has come and was not begun. A socket whose beginning is among it never was.
+    fn forget_backlog(&mut self) {
+        let backlog = std::mem::take(&mut self.occasions);
+        let mut unborn = Vec::new();
+        for occasion in backlog {
+            match occasion {
+                Occasion::Connected(socket) => unborn.push(socket),
+                Occasion::Disconnected(socket, reason) if !unborn.contains(&socket) => {
+                    self.occasions
+                        .push_back(Occasion::Disconnected(socket, reason));
+                }
+                _ => {}
+            }
+        }
+        for socket in unborn {
+            if self.connection.get(socket.namespace_name()) == Some(&socket) {
+                self.connection.dismiss(socket.namespace_name());
+            }
+        }
+    }
+
     fn disconnect_all(&mut self) {
+        self.forget_backlog();
         for socket in self.connection.close() {
             if socket.mark_disconnected() {
                 _ = self
@@ -248,11 +300,10 @@ impl Driver {
             Occasion::Asked(namespace, request) => {
                 self.run(Task::middlewares(namespace, request), cx);
             }
-            Occasion::Connected(socket) => {
-                for handler in &socket.namespace().clone().0.handlers.on_connect {
-                    self.run(Task::handler(&socket, || handler(socket.clone())), cx);
-                }
+            Occasion::Unknown(name) => {
+                self.send(encode::connect_error(&name, "Invalid namespace", None));
             }
+            Occasion::Connected(socket) => self.welcome(&socket, cx),
             Occasion::Event(socket, event) => {
                 // What had come when the socket was disconnected is ignored.
                 if !socket.connected() {
@@ -267,7 +318,20 @@ impl Driver {
                     );
                 }
             }
+            Occasion::Answer(waiter, socket, args) => {
+                // Who waited may have given up in this moment.
+                _ = waiter.send((socket, args));
+                // What waited for it goes on before anything that came later begins.
+                self.advance(cx);
+            }
             Occasion::Disconnected(socket, reason) => self.part(&socket, reason, cx),
+        }
+    }
+
+    /// Lets everything that was woken go on.
+    fn advance(&mut self, cx: &mut Context<'_>) {
+        while let Some(finished) = self.poll_in_flight(cx) {
+            self.finish(finished);
         }
     }
 
@@ -316,8 +380,7 @@ impl Driver {
             Some(socket) if self.connection.joined() > 1 => socket.disconnect(false),
             _ => {
                 self.reason = Some(DisconnectReason::ForcedServerClose);
-                self.ended = true;
-                self.client.session.close(CloseMode::Flush);
+                self.end();
             }
         }
     }
@@ -337,6 +400,16 @@ impl Driver {
     fn in_flight_count(&self) -> usize {
         self.in_flight.as_ref().map_or(0, |tasks| tasks.len())
     }
+
+    /// Answers that the client owes. Handlers may wait for as many without counting as under way:
+    /// what ends their wait comes in the stream that would not be read. Their number has its own
+    /// bound, per socket.
+    fn owed(&self) -> usize {
+        self.connection
+            .sockets()
+            .map(|socket| socket.acks().lock().len())
+            .sum()
+    }
 }
 
 impl Handler for Driver {
@@ -350,7 +423,9 @@ impl Handler for Driver {
     }
 
     fn wants_message(&self) -> bool {
-        self.occasions.len() + self.in_flight_count() < MAX_IN_FLIGHT
+        let under_way = self.occasions.len() + self.in_flight_count();
+        // The locks are taken only by who is busy.
+        under_way < MAX_IN_FLIGHT || under_way < MAX_IN_FLIGHT + self.owed()
     }
 
     fn poll_timeout(&self) -> Option<Instant> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use engineio::{CloseMode, Frame, Handshake, SendError, SessionHandle, Sid, TransportKind};
+use engineio::{Frame, Handshake, SendError, SessionHandle, Sid, TransportKind};
 use parking_lot::Mutex;
 use serde::Serialize;
 use serde_json::Value;
@@ -68,7 +68,7 @@ impl Socket {
         Self(Arc::new(Inner {
             id: request.sid(),
             key: KEYS.fetch_add(1, Ordering::Relaxed),
-            connected: AtomicBool::new(true),
+            connected: AtomicBool::new(false),
             namespace,
             client,
             auth: request.raw_auth().into(),
@@ -218,8 +218,10 @@ impl Socket {
 
     /// Closes the connection under this socket, and under every other on it, after what is queued
     /// was sent. The client is not told to stay away: it reconnects by itself.
+    ///
+    /// What the client has sent meanwhile is not handled.
     pub fn close_connection(&self) {
-        self.session().close(CloseMode::Flush);
+        self.0.client.command(Command::Close);
     }
 
     pub(crate) fn key(&self) -> SocketKey {
@@ -244,6 +246,11 @@ impl Socket {
 
     pub(crate) fn acks(&self) -> &Mutex<PendingAcks<Waiter>> {
         &self.0.acks
+    }
+
+    /// From now on something can be sent to it: the client is about to be told of it.
+    pub(crate) fn mark_connected(&self) {
+        self.0.connected.store(true, Ordering::Release);
     }
 
     /// From now on nothing is sent to it. `false` when that was so before.

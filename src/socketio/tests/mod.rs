@@ -5,5 +5,6 @@ mod allocations;
 mod harness;
 mod lifecycle;
 mod messages;
+mod order;
 mod seeds;
 mod websocket;
