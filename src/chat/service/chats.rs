@@ -62,6 +62,9 @@ impl Command for MakeChat {
         if let Some(key) = &self.direct_key
             && let Some(known) = ledger.db.direct_chat(key).await?
         {
+            if let Some(seq) = self.say_first(ledger, &known).await? {
+                ledger.read_by_sending(&known, &self.maker.id, seq)?;
+            }
             return Ok((known, false));
         }
         self.make(ledger).await?;
@@ -113,18 +116,30 @@ impl MakeChat {
                 about,
             )
             .await?;
-        if let Some(content) = &self.initial_message {
-            let text = Text {
-                sender: &self.maker,
-                content: content.as_str(),
-                client_msg_id: None,
-                body_hash: None,
-                reply_to: None,
-                mentions: &[],
-            };
-            ledger.append_text(&self.id, &text).await?;
-        }
+        self.say_first(ledger, &self.id).await?;
         Ok(())
+    }
+
+    /// Sends the initial message, into the chat that the pair has already too: what was written must
+    /// not get lost.
+    async fn say_first(
+        &self,
+        ledger: &mut Ledger<'_>,
+        chat: &ChatId,
+    ) -> Result<Option<Seq>, Error> {
+        let Some(content) = &self.initial_message else {
+            return Ok(None);
+        };
+        let text = Text {
+            sender: &self.maker,
+            content: content.as_str(),
+            client_msg_id: None,
+            body_hash: None,
+            reply_to: None,
+            mentions: &[],
+        };
+        let message = ledger.append_text(chat, &text).await?;
+        Ok(Some(message.seq))
     }
 }
 

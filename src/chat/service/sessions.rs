@@ -120,6 +120,10 @@ impl Command for EndSession {
     }
 }
 
+/// The host application vouches for its own people, not for our accounts.
+const FOREIGN_ACCOUNT: Error =
+    Error::Unauthenticated("The token names somebody who has an account here");
+
 /// Takes over what a host application says about a person.
 struct KnowHostPerson {
     user: UserId,
@@ -138,7 +142,10 @@ impl Command for KnowHostPerson {
             password_hash: None,
             now: ledger.now,
         };
-        Ok(ledger.db.upsert_host_person(&new).await?)
+        match ledger.db.upsert_host_person(&new).await? {
+            true => Ok(()),
+            false => Err(FOREIGN_ACCOUNT),
+        }
     }
 }
 
@@ -189,6 +196,9 @@ impl Chat {
         profile: &HostProfile,
         known: Option<(User, SessionState)>,
     ) -> Result<User, Error> {
+        if known.is_some() && self.is_own_account(&identity.user).await? {
+            return Err(FOREIGN_ACCOUNT);
+        }
         if let Some((user, _)) = known
             && user.name == profile.name.as_str()
             && user.role == profile.role
@@ -203,6 +213,12 @@ impl Chat {
         self.commit(command).await?;
         let user = self.store.read().await?.user(&identity.user).await?;
         user.ok_or(Error::Unavailable)
+    }
+
+    /// Whether somebody logs in here, and not at the host application.
+    async fn is_own_account(&self, user: &UserId) -> Result<bool, Error> {
+        let found = self.store.read().await?.credentials(Login::Id(user)).await;
+        Ok(found?.is_some_and(|found| found.password_hash.is_some()))
     }
 
     /// Logs somebody in.

@@ -190,8 +190,9 @@ pub(super) trait Write: Read {
 
     /// Makes an account; false when the e-mail address is taken.
     fn insert_person<'a>(&'a mut self, new: &'a NewPerson<'a>) -> Answer<'a, bool>;
-    /// Takes over what a host application says about a person.
-    fn upsert_host_person<'a>(&'a mut self, new: &'a NewPerson<'a>) -> Answer<'a, ()>;
+    /// Takes over what a host application says about a person; false, and nothing is changed, when
+    /// the id is that of an account of our own.
+    fn upsert_host_person<'a>(&'a mut self, new: &'a NewPerson<'a>) -> Answer<'a, bool>;
     /// Sets another password.
     fn set_password<'a>(&'a mut self, user: &'a UserId, hash: &'a str) -> Answer<'a, ()>;
     /// Opens a session.

@@ -277,6 +277,29 @@ async fn people_of_a_host_application_appear_on_first_sight() {
 }
 
 #[tokio::test]
+async fn a_host_application_cannot_take_over_an_account_of_ours() {
+    let world = hosted().await;
+    let body = json!({"name": "Ann", "email": "ann@x.org", "password": "password1"});
+    let made = world
+        .call(None, "POST", "/api/auth/register", body.clone())
+        .await;
+    let id = made.data()["user"]["id"].clone();
+    for claims in [
+        json!({"sub": id, "name": "Mallory", "role": "admin"}),
+        json!({"sub": id, "name": "Ann", "email": "ann@x.org", "role": "student"}),
+    ] {
+        let token = host_token(&claims);
+        let refused = world
+            .call(Some(&token), "GET", "/api/auth/profile", Value::Null)
+            .await;
+        assert_eq!(refused.failure(), (401, "unauthenticated", None));
+    }
+    let entered = world.call(None, "POST", "/api/auth/login", body).await;
+    assert_eq!(entered.status, 200);
+    assert_eq!(entered.data()["user"], made.data()["user"]);
+}
+
+#[tokio::test]
 async fn a_token_of_a_host_application_can_be_logged_out() {
     let world = hosted().await;
     let (one, two) = (

@@ -33,6 +33,24 @@ async fn a_pair_has_one_direct_chat() {
 }
 
 #[tokio::test]
+async fn an_initial_message_goes_into_the_chat_that_the_pair_has() {
+    let world = World::new().await;
+    let (ann, bob) = (world.person("Ann").await, world.person("Bob").await);
+    let body = |text: &str| json!({"participantIds": [bob.id], "initialMessage": text});
+    let made = world.post(&ann, "/api/chats", body("one")).await;
+    let again = world.post(&ann, "/api/chats", body("two")).await;
+    assert_eq!(
+        (again.status, &again.data()["id"]),
+        (200, &made.data()["id"])
+    );
+    assert_eq!(again.data()["lastMessage"]["content"], json!("two"));
+    assert_eq!(
+        (&again.data()["lastSeq"], &again.data()["readSeq"]),
+        (&json!(2), &json!(2))
+    );
+}
+
+#[tokio::test]
 async fn a_group_has_a_name_and_an_owner() {
     let world = World::new().await;
     let (ann, bob) = (world.person("Ann").await, world.person("Bob").await);

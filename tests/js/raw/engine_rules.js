@@ -31,6 +31,15 @@ function assertTimely(elapsed, wanted) {
 }
 
 /**
+ * Two requests on two connections may overtake each other inside a busy server, and its answers are right for either
+ * order. Tries until one attempt, which says so by `true`, met the order that the test is about.
+ */
+async function inTheirOrder(attempt) {
+  for (let tries = 0; tries < 5; tries += 1) if (await attempt()) return;
+  assert.fail("the requests never arrived in the order in which they were written");
+}
+
+/**
  * `at.endpoint` is the `Endpoint` (set before the tests run). `at.joinPolling(session)` and `at.joinSocket(socket)` make
  * a fresh session ready to talk; `at.say(n)` is a packet and `at.heard(n)` the packet that answers it.
  */
@@ -232,15 +241,18 @@ export function engineRules(at) {
   });
 
   describe("close", () => {
-    test("polling: the close packet frees the waiting GET with a noop", async () => {
-      const session = await polling();
-      const pending = await session.pend();
-      await session.post("1");
-      const { status, text } = await pending.answer;
-      assert.deepEqual([status, text], [200, "6"]);
-      await session.assertGone();
-      assertRefused(await session.request(), UNKNOWN_SID);
-    });
+    test("polling: the close packet frees the waiting GET with a noop", () =>
+      inTheirOrder(async () => {
+        const session = await polling();
+        const pending = await session.pend();
+        await session.post("1");
+        const waited = await pending.answer;
+        await session.assertGone();
+        assertRefused(await session.request(), UNKNOWN_SID);
+        if (waited.status === 400 && waited.text === JSON.stringify(UNKNOWN_SID)) return false;
+        assert.deepEqual([waited.status, waited.text], [200, "6"]);
+        return true;
+      }));
 
     test("websocket: the close packet closes the connection at once", async (t) => {
       const socket = await stream(t);
@@ -258,13 +270,14 @@ export function engineRules(at) {
       await until("the session is gone", async () => (await session.request({ method: "POST", body: "3" })).status === 400, 150);
     });
 
-    test("a second GET at once ends the session, the first one with 1", async () => {
+    // Which of the two the server sees first cannot be known from here; the crate's own tests step that.
+    test("of two GETs at once one gets 1, the other is refused, and the session ends", async () => {
       const session = await polling();
       const pending = await session.pend();
-      const second = await session.request();
-      assert.ok([400, 500].includes(second.status), `${second.status}`);
-      const { status, text } = await pending.answer;
+      const answers = [await session.request(), await pending.answer];
+      const [{ status, text }, refused] = answers.sort((a, b) => a.status - b.status);
       assert.deepEqual([status, text], [200, "1"]);
+      assert.ok([400, 500].includes(refused.status), `${refused.status}`);
       await session.assertGone();
     });
   });

@@ -152,7 +152,7 @@ where
     statements! {
         touching true;
         fn insert_person(new: &'a NewPerson<'a>) -> bool = people::insert;
-        fn upsert_host_person(new: &'a NewPerson<'a>) -> () = people::upsert_host;
+        fn upsert_host_person(new: &'a NewPerson<'a>) -> bool = people::upsert_host;
         fn set_password(user: &'a UserId, hash: &'a str) -> () = people::set_password;
         fn set_last_seen(user: &'a UserId, at: Timestamp) -> () = people::set_last_seen;
 

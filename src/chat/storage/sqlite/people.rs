@@ -104,8 +104,8 @@ pub(super) async fn insert(
 pub(super) async fn upsert_host(
     connection: &mut SqliteConnection,
     new: &NewPerson<'_>,
-) -> Result<(), StoreError> {
-    sqlx::query(
+) -> Result<bool, StoreError> {
+    let done = sqlx::query(
         "INSERT INTO users (id, name, search_name, email, role, created_at)
          VALUES (?1, ?2, ?3,
                  CASE WHEN EXISTS (SELECT 1 FROM users WHERE email = ?4 AND id <> ?1)
@@ -113,7 +113,8 @@ pub(super) async fn upsert_host(
                  ?5, ?6)
          ON CONFLICT (id) DO UPDATE SET
              name = excluded.name, search_name = excluded.search_name,
-             email = excluded.email, role = excluded.role",
+             email = excluded.email, role = excluded.role
+         WHERE users.password_hash IS NULL",
     )
     .bind(new.id.as_str())
     .bind(new.name)
@@ -123,7 +124,7 @@ pub(super) async fn upsert_host(
     .bind(new.now.0)
     .execute(connection)
     .await?;
-    Ok(())
+    Ok(done.rows_affected() == 1)
 }
 
 pub(super) async fn set_password(
