@@ -42,7 +42,7 @@ pub use {
     },
     error::HandshakeError,
     server::{
-        Application, CloseMode, ConnectionService, Enqueued, Handler, Handshake, Secure, SendError,
-        Server, SessionHandle,
+        Application, Begun, CloseMode, ConnectionService, Enqueued, Handler, Handshake, Secure,
+        SendError, Server, SessionHandle, begin,
     },
 };

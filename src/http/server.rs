@@ -164,7 +164,9 @@ impl<S: Site> Door<S> {
         let service = service_fn(|request| {
             begun.store(true, Ordering::Relaxed);
             let site = Arc::clone(&self.site);
-            async move { Ok::<_, Infallible>(answer(site.as_ref(), request, peer).await) }
+            engineio::begin(async move {
+                Ok::<_, Infallible>(answer(site.as_ref(), request, peer).await)
+            })
         });
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())

@@ -1,5 +1,6 @@
 //! The server: it answers requests and runs one task per session.
 
+mod begun;
 mod cors;
 mod driver;
 mod handle;
@@ -23,6 +24,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 use http_body_util::Full;
 
 pub use self::{
+    begun::{Begun, begin},
     handle::{CloseMode, Enqueued, SendError, SessionHandle},
     handshake::{Handshake, Secure},
     service::ConnectionService,

@@ -13,7 +13,7 @@ use http::{Request, Response};
 use http_body::Body;
 use http_body_util::Full;
 
-use super::{Application, Server};
+use super::{Application, Server, begin};
 
 /// Answers the requests of one connection. Made by [`Server::service`].
 pub struct ConnectionService<A: Application> {
@@ -42,7 +42,7 @@ impl<A: Application> ConnectionService<A> {
         B::Data: Send,
     {
         let (server, peer) = (self.server.clone(), self.peer);
-        Box::pin(async move { Ok(server.handle(request, peer).await) })
+        Box::pin(begin(async move { Ok(server.handle(request, peer).await) }))
     }
 }
 

@@ -176,6 +176,26 @@ async fn trap_30_an_aborted_poll_ends_the_session() {
 }
 
 #[tokio::test]
+async fn a_poll_that_is_cut_off_right_behind_its_last_byte_ends_the_session() {
+    let mut server = TestServer::start().await;
+    for _ in 0..50 {
+        let client = Polling::open(&server).await;
+        let mut http = Http::connect(&server).await;
+        http.send("GET /engine.io/?EIO=4&transport=none", "", b"")
+            .await;
+        http.reply().await;
+        http.send(&format!("GET {}", client.target()), "", b"")
+            .await;
+        drop(http);
+        assert_eq!(server.seen().await, Seen::Opened);
+        assert_eq!(
+            server.seen().await,
+            Seen::Closed(CloseReason::TransportError)
+        );
+    }
+}
+
+#[tokio::test]
 async fn an_aborted_post_ends_the_session() {
     let mut server = TestServer::start().await;
     let client = Polling::open(&server).await;

@@ -40,7 +40,7 @@ async fn serve_connection(io: Io, tcp: TcpStream, peer: SocketAddr) {
     _ = tcp.set_nodelay(true);
     let service = service_fn(move |request| {
         let io = io.clone();
-        async move { Ok::<_, Infallible>(io.handle(request, peer).await) }
+        engineio::begin(async move { Ok::<_, Infallible>(io.handle(request, peer).await) })
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
