@@ -294,7 +294,7 @@ mod tests {
             "--listen=nowhere",
             "--cors-origins=https://a.example,ftp",
             "--data-dir=Cargo.toml",
-            "--database-url=postgres://u:hunter2@h/db",
+            "--database-url=mysql://u:hunter2@h/db",
             "--durability=some",
             "--jwt-secret=hunter2",
             "--registration=maybe",
