@@ -4,7 +4,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret as _, SecretString};
-use sqlx::postgres::PgConnectOptions;
+
+use crate::chat::postgres_address;
 
 /// The file's name when no URL says another.
 const DEFAULT_FILE: &str = "parlance.db";
@@ -72,16 +73,9 @@ fn sqlite(path: &str) -> Result<Database, String> {
 
 fn postgres(url: &str) -> Result<Database, String> {
     let wrong = "is not a URL such as postgres://user:password@host/database?sslmode=verify-full";
-    let options: PgConnectOptions = url.parse().map_err(|_| wrong.to_owned())?;
-    let database = options.get_database().ok_or("names no database")?;
-    let host = match options.get_socket() {
-        Some(folder) => folder.display().to_string(),
-        None => options.get_host().to_owned(),
-    };
-    Ok(Database::Postgres(PostgresUrl {
-        shown: format!("postgres://{host}:{}/{database}", options.get_port()),
-        url: url.into(),
-    }))
+    let shown = postgres_address(url).ok_or(wrong)?;
+    let url = url.into();
+    Ok(Database::Postgres(PostgresUrl { url, shown }))
 }
 
 impl fmt::Debug for PostgresUrl {

@@ -17,6 +17,9 @@ mod tests;
 mod values;
 mod writer;
 
+#[cfg(test)]
+pub(super) use tests::empty_database;
+
 use futures_util::future::BoxFuture;
 use secrecy::ExposeSecret as _;
 
@@ -26,6 +29,7 @@ use super::domain::{
     Person, Rev, SearchText, Seq, SessionId, Timestamp, User, UserId,
 };
 pub use error::StoreError;
+pub use postgres::postgres_address;
 use posting::Rows;
 pub(super) use posting::{Decision, Posting};
 pub(super) use values::{

@@ -89,6 +89,18 @@ pub(super) async fn open(
     Ok((Postgres { pool }, Connection::new(writer)))
 }
 
+/// Host, port and name of the database of a URL, to be shown; none when it is
+/// not one that can be used.
+pub fn postgres_address(url: &str) -> Option<String> {
+    let options: PgConnectOptions = url.parse().ok()?;
+    let (port, database) = (options.get_port(), options.get_database()?);
+    let host = match options.get_socket() {
+        Some(folder) => folder.display().to_string(),
+        None => options.get_host().to_owned(),
+    };
+    Some(format!("postgres://{host}:{port}/{database}"))
+}
+
 /// On a connection of its own: building an index may take longer than any
 /// statement of the application.
 async fn migrate(options: &PgConnectOptions) -> Result<(), StoreError> {
