@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::value::to_raw_value;
 use tokio::sync::oneshot;
@@ -42,6 +42,7 @@ pub(super) struct Ledger<'a> {
     pub(super) db: &'a mut dyn Write,
     pub(super) now: Timestamp,
     said: Vec<(ChatId, Item)>,
+    read: Vec<(ChatId, domain::UserId, Seq)>,
 }
 
 /// A chat change as it is broadcast.
@@ -83,6 +84,20 @@ impl Ledger<'_> {
     /// Says something about a chat after the commit, in its turn.
     pub(super) fn say(&mut self, chat: &ChatId, item: Item) {
         self.said.push((chat.clone(), item));
+    }
+
+    /// Raises how far somebody has read; false when they had already.
+    pub(super) async fn raise_read(
+        &mut self,
+        chat: &ChatId,
+        user: &domain::UserId,
+        seq: Seq,
+    ) -> Result<bool, Error> {
+        let raised = self.db.raise_read(chat, user, seq).await?;
+        if raised {
+            self.read.push((chat.clone(), user.clone(), seq));
+        }
+        Ok(raised)
     }
 
     /// Appends a message of a person, who has then read up to it.
@@ -269,6 +284,8 @@ pub(super) struct Pending<C: Command> {
     pub(super) outcome: Option<Result<C::Output, Error>>,
     /// What has to be said then.
     pub(super) said: Vec<(ChatId, Item)>,
+    /// Who has then read up to where.
+    read: Vec<(ChatId, domain::UserId, Seq)>,
 }
 
 impl<C: Command> Pending<C> {
@@ -279,6 +296,7 @@ impl<C: Command> Pending<C> {
             reply,
             outcome: None,
             said: Vec::new(),
+            read: Vec::new(),
         }
     }
 }
@@ -294,6 +312,7 @@ impl<C: Command> Job for Pending<C> {
                 db: connection,
                 now,
                 said: Vec::new(),
+                read: Vec::new(),
             };
             let outcome = self.command.apply(&mut ledger).await;
             let verdict = if outcome.is_ok() {
@@ -301,7 +320,7 @@ impl<C: Command> Job for Pending<C> {
             } else {
                 Verdict::Undo
             };
-            self.said = ledger.said;
+            (self.said, self.read) = (ledger.said, ledger.read);
             self.outcome = Some(outcome);
             Ok(verdict)
         })
@@ -314,6 +333,9 @@ impl<C: Command> Job for Pending<C> {
             (Ok(()), None) => Err(Error::Internal),
         };
         if outcome.is_ok() {
+            self.chat
+                .recent
+                .note(&self.said, &self.read, Instant::now());
             self.chat.publish(self.said);
         }
         if let Some(reply) = self.reply {

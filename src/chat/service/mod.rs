@@ -19,6 +19,7 @@ mod posting;
 mod presence;
 mod publishing;
 mod receipts;
+mod recent;
 mod roles;
 mod rooms;
 mod sessions;
@@ -31,6 +32,7 @@ pub(super) use edits::Target;
 pub(super) use messages::Draft;
 pub(super) use presence::PersonPresence;
 pub(super) use publishing::Publishing;
+pub(super) use recent::Recent;
 pub(super) use sessions::Actor;
 pub(super) use timekeeper::keep_time;
 

@@ -53,7 +53,7 @@ impl Command for MarkRead {
     async fn apply(&self, ledger: &mut Ledger<'_>) -> Result<ReadState, Error> {
         let Self { chat, reader, seq } = self;
         check_position(ledger, chat, reader, *seq, "seq").await?;
-        let raised = ledger.db.raise_read(chat, &reader.id, *seq).await?;
+        let raised = ledger.raise_read(chat, &reader.id, *seq).await?;
         if raised {
             ledger.receipt("message-read", chat, &reader.id, *seq)?;
         }
