@@ -16,7 +16,7 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use crate::chat::{self, Chat, ChatConfig, Durability, OpenError, RateLimits};
-use crate::config::{Origins, SecretError, Settings, StorageSettings, bytes};
+use crate::config::{DATA_DIR, Origins, SecretError, Settings, StorageSettings, bytes};
 use crate::http::{
     CLIENT_FILES, CLIENT_VERSION, Cors, Reply, Router, Server, Serving, Site, StaticFiles,
 };
@@ -38,7 +38,7 @@ const WRITER_LIMIT: Duration = Duration::from_secs(10);
 #[non_exhaustive]
 pub enum StartError {
     /// The data folder cannot be made.
-    #[error("cannot make the data folder {path}")]
+    #[error("{DATA_DIR}: cannot make the folder {path}")]
     DataDir {
         /// The folder.
         path: PathBuf,
@@ -59,6 +59,13 @@ pub enum StartError {
     /// The port cannot be had.
     #[error(transparent)]
     Listen(io::Error),
+}
+
+impl StartError {
+    /// Whether a setting is to blame, which the text names: then the program ends with status 2.
+    pub fn is_a_setting(&self) -> bool {
+        matches!(self, Self::DataDir { .. })
+    }
 }
 
 /// Opens everything and begins to accept connections.

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 
-use clap::Parser as _;
 use http::Method;
 use parlance::app::{self, Running};
 use parlance::config::Cli;
@@ -34,7 +33,7 @@ impl TestApp {
         if !options.iter().any(|option| option.starts_with("--listen")) {
             arguments.push("--listen=127.0.0.1:0");
         }
-        let cli = Cli::try_parse_from(arguments).expect("known options");
+        let cli = Cli::read(arguments).expect("known options");
         let settings = cli.serve.validate().expect("good settings");
         let running = app::start(settings).await.expect("a free port");
         Self {
