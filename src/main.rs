@@ -4,7 +4,7 @@
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use parlance::app::StartError;
 use parlance::config::{Cli, Command, CreateUser, Problems, ServeOptions, UserCommand};
 use parlance::shutdown::Shutdown;
@@ -72,8 +72,10 @@ fn serve(options: &ServeOptions) -> anyhow::Result<()> {
         say(&format!("listening on http://{address}\n"))?;
         let signal = shutdown.requested().await;
         tracing::info!(signal, "ending");
-        running.stop().await;
-        Ok(())
+        tokio::select! {
+            () = running.stop() => Ok(()),
+            signal = shutdown.requested() => Err(anyhow!("ended at once by a second {signal}")),
+        }
     })
 }
 

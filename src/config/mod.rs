@@ -25,4 +25,4 @@ pub use reference::reference;
 pub(crate) use secret::generate;
 pub use secret::{JwtSecret, SECRET_BYTES, SecretError};
 pub(crate) use settings::DATA_DIR;
-pub use settings::{Origins, Settings, StorageSettings};
+pub use settings::{Drain, Origins, Settings, StorageSettings};

@@ -229,6 +229,26 @@ pub struct OperationOptions {
         hide_env_values = true
     )]
     pub log: String,
+    /// Seconds to go on as before after a signal to end, while /readyz says 503: time for load
+    /// balancers to look elsewhere
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "PARLANCE_DRAIN_DELAY",
+        default_value = "0",
+        hide_env_values = true
+    )]
+    pub drain_delay: String,
+    /// Seconds over which many connections are closed by and by before the end, so that their
+    /// clients do not come back in one moment; few are closed at once
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "PARLANCE_DRAIN_TIME",
+        default_value = "5",
+        hide_env_values = true
+    )]
+    pub drain_time: String,
     /// Check every setting, print what would be used (secrets masked), and end
     #[arg(long)]
     pub check_config: bool,

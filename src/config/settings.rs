@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::io;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use http::Uri;
 use secrecy::ExposeSecret as _;
@@ -11,7 +13,7 @@ use tracing_subscriber::EnvFilter;
 use super::database::Database;
 use super::host_tokens::{algorithm_name, host_tokens, long_enough};
 use super::listen::{Listen, parse_port};
-use super::options::{NetworkOptions, ServeOptions, StorageOptions};
+use super::options::{NetworkOptions, OperationOptions, ServeOptions, StorageOptions};
 use super::problem::Problems;
 use super::secret::{JwtSecret, make_folder};
 use crate::chat::{Durability, HostTokens, RateLimits, Registration};
@@ -25,6 +27,8 @@ const DURABILITY: &str = "--durability (PARLANCE_DURABILITY)";
 const JWT_SECRET: &str = "--jwt-secret (JWT_SECRET)";
 const REGISTRATION: &str = "--registration (PARLANCE_REGISTRATION)";
 const RATE_LIMITS: &str = "--rate-limits (PARLANCE_RATE_LIMITS)";
+const DRAIN_DELAY: &str = "--drain-delay (PARLANCE_DRAIN_DELAY)";
+const DRAIN_TIME: &str = "--drain-time (PARLANCE_DRAIN_TIME)";
 const LOG: &str = "--log (PARLANCE_LOG)";
 
 /// The settings of `serve`.
@@ -46,6 +50,17 @@ pub struct Settings {
     pub rate_limits: RateLimits,
     /// What goes to the log, as [`EnvFilter`] reads it.
     pub log: String,
+    /// How the server ends.
+    pub drain: Drain,
+}
+
+/// How long a planned end may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drain {
+    /// For load balancers to notice that the server is not ready any more.
+    pub delay: Duration,
+    /// For the connections to be closed by and by.
+    pub spread: Duration,
 }
 
 /// The settings that every command shares.
@@ -103,6 +118,7 @@ impl ServeOptions {
             problems,
         );
         let log = problems.take(LOG, log_filter(&self.operation.log));
+        let drain = self.operation.drain(problems);
         Some(Settings {
             listen: listen?,
             origins: origins?,
@@ -112,6 +128,7 @@ impl ServeOptions {
             host_tokens,
             rate_limits: rate_limits?,
             log: log?,
+            drain: drain?,
         })
     }
 
@@ -122,6 +139,21 @@ impl ServeOptions {
                 .map(JwtSecret::Given),
             None => Some(JwtSecret::kept_in(&self.storage.data_dir)),
         }
+    }
+}
+
+impl OperationOptions {
+    fn drain(&self, problems: &mut Problems) -> Option<Drain> {
+        let mut seconds = |setting, text: &str| {
+            let read = number(text, 0..=600).map(u64::from);
+            problems.take(setting, read).map(Duration::from_secs)
+        };
+        let delay = seconds(DRAIN_DELAY, &self.drain_delay);
+        let spread = seconds(DRAIN_TIME, &self.drain_time);
+        Some(Drain {
+            delay: delay?,
+            spread: spread?,
+        })
     }
 }
 
@@ -210,6 +242,15 @@ fn log_filter(text: &str) -> Result<String, String> {
     }
 }
 
+/// A whole number in a range.
+pub(super) fn number(text: &str, range: RangeInclusive<u32>) -> Result<u32, String> {
+    let read = text.trim().parse().ok();
+    read.filter(|number| range.contains(number)).ok_or_else(|| {
+        let (least, most) = (range.start(), range.end());
+        format!("`{text}` is not a whole number from {least} to {most}")
+    })
+}
+
 fn choose<T: Copy>(
     setting: &'static str,
     text: &str,
@@ -250,6 +291,8 @@ impl fmt::Display for Settings {
             "rate-limits",
             &format!("{:?}", self.rate_limits).to_lowercase(),
         )?;
+        line("drain-delay", &self.drain.delay.as_secs())?;
+        line("drain-time", &self.drain.spread.as_secs())?;
         line("log", &self.log)
     }
 }

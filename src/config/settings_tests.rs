@@ -25,6 +25,8 @@ fn every_problem_is_reported_at_once_and_no_secret_is_repeated() {
         "--host-jwt-secret=hunter2",
         "--rate-limits=none",
         "--log=a=b=c",
+        "--drain-delay=-1",
+        "--drain-time=601",
     ])
     .expect_err("all of it is wrong");
     let text = problems.to_string();
@@ -44,6 +46,8 @@ fn every_problem_is_reported_at_once_and_no_secret_is_repeated() {
             "--host-jwt-audience (PARLANCE_HOST_JWT_AUDIENCE)",
             RATE_LIMITS,
             LOG,
+            DRAIN_DELAY,
+            DRAIN_TIME,
         ]
     );
     assert!(!text.contains("hunter2"), "{text}");

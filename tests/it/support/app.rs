@@ -53,6 +53,11 @@ impl TestApp {
         self.running.take().expect("running").stop().await;
     }
 
+    /// Begins to end it as SIGTERM would.
+    pub(crate) fn begin_to_stop(&mut self) -> tokio::task::JoinHandle<()> {
+        tokio::spawn(self.running.take().expect("running").stop())
+    }
+
     /// A request of nobody in particular.
     pub(crate) async fn anonymous(&self, method: Method, path: &str, body: Value) -> Answer {
         request(self.address, method, path, None, body).await
