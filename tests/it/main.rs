@@ -7,6 +7,7 @@
 mod support;
 
 mod server_config;
+mod server_drain;
 mod server_http;
 mod server_live;
 mod server_process;
