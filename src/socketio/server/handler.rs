@@ -122,7 +122,7 @@ impl Ack {
     /// # Errors
     /// The value cannot be encoded, or the socket is no longer connected.
     pub fn send<T: Serialize + ?Sized>(self, data: &T) -> Result<(), EmitError> {
-        let frame = encode::ack(self.socket.namespace_name(), self.id, data)?;
+        let frame = encode::ack(self.socket.envelope(), self.id, data)?;
         self.socket.send(frame)
     }
 
@@ -131,7 +131,7 @@ impl Ack {
     /// # Errors
     /// As [`send`](Self::send).
     pub fn send_raw(self, args: &Args) -> Result<(), EmitError> {
-        let frame = encode::raw_ack(self.socket.namespace_name(), self.id, args)?;
+        let frame = encode::raw_ack(self.socket.envelope(), self.id, args)?;
         self.socket.send(frame)
     }
 }

@@ -21,12 +21,14 @@ use super::socket::{EmitError, Socket};
 use crate::socketio::adapter::{Adapter, LocalAdapter};
 use crate::socketio::proto::connection::ConnectionLimits;
 use crate::socketio::proto::names::DEFAULT_NAMESPACE;
+use crate::socketio::proto::parser::Parser;
 
 /// Configures a server.
 #[must_use]
 pub struct IoBuilder {
     path: String,
     engine: engineio::Config,
+    parser: Parser,
     limits: ConnectionLimits,
     max_rooms: usize,
     adapter: Option<AdapterFactory>,
@@ -46,6 +48,12 @@ impl IoBuilder {
     /// The settings of the engine. Its path is set by [`path`](Self::path).
     pub fn engine(mut self, config: engineio::Config) -> Self {
         self.engine = config;
+        self
+    }
+
+    /// The form of the packets. Default [`Parser::Json`]; every client must use the same.
+    pub fn parser(mut self, parser: Parser) -> Self {
+        self.parser = parser;
         self
     }
 
@@ -106,13 +114,14 @@ impl IoBuilder {
                 Some(make) => make(&name),
                 None => Box::new(LocalAdapter::new(self.max_rooms)),
             };
-            let namespace = Namespace::new(&name, handlers, adapter);
+            let namespace = Namespace::new(&name, self.parser, handlers, adapter);
             (name, namespace)
         });
         let namespaces: HashMap<_, _> = namespaces.collect();
         let root = namespaces[DEFAULT_NAMESPACE].clone();
         let shared = Shared {
             namespaces,
+            parser: self.parser,
             limits: self.limits,
             closing: AtomicBool::new(false),
         };
@@ -139,6 +148,7 @@ impl fmt::Debug for IoBuilder {
 /// What every session of a server needs.
 pub(crate) struct Shared {
     pub(crate) namespaces: HashMap<Box<str>, Namespace>,
+    pub(crate) parser: Parser,
     pub(crate) limits: ConnectionLimits,
     closing: AtomicBool,
 }
@@ -182,6 +192,7 @@ impl Io {
         IoBuilder {
             path: "/socket.io/".to_owned(),
             engine: engineio::Config::default(),
+            parser: Parser::default(),
             limits: ConnectionLimits::default(),
             max_rooms: 1024,
             adapter: None,

@@ -17,6 +17,7 @@ use super::reason::DisconnectReason;
 use super::socket::{EmitError, Socket};
 use crate::socketio::adapter::{Adapter, Target};
 use crate::socketio::proto::acks::AckIds;
+use crate::socketio::proto::parser::{Envelope, Parser};
 
 /// Registers the handlers of a namespace. They are frozen when the server is built.
 #[derive(Default)]
@@ -128,15 +129,31 @@ pub struct Namespace(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) name: Box<str>,
+    pub(crate) parser: Parser,
     pub(crate) handlers: NamespaceBuilder,
     pub(crate) ack_ids: AckIds,
     pub(crate) adapter: Box<dyn Adapter>,
 }
 
+impl Inner {
+    pub(crate) fn envelope(&self) -> Envelope<'_> {
+        Envelope {
+            parser: self.parser,
+            namespace: &self.name,
+        }
+    }
+}
+
 impl Namespace {
-    pub(crate) fn new(name: &str, handlers: NamespaceBuilder, adapter: Box<dyn Adapter>) -> Self {
+    pub(crate) fn new(
+        name: &str,
+        parser: Parser,
+        handlers: NamespaceBuilder,
+        adapter: Box<dyn Adapter>,
+    ) -> Self {
         Self(Arc::new(Inner {
             name: name.into(),
+            parser,
             handlers,
             ack_ids: AckIds::default(),
             adapter,
