@@ -36,6 +36,10 @@ pub use proto::parser::Parser;
 pub use proto::payload::Payload;
 pub use server::ack::{AckError, BroadcastReplies};
 pub use server::bundles::{CLIENT_BUNDLE_NAMES, ClientBundles};
+pub use server::extract::{
+    BoxError, Data, EventError, EventHandler, FailedEvent, FromEvent, FromWholeEvent, Outcome,
+    State, TryData,
+};
 pub use server::handler::{Ack, ConnectError, ConnectRequest, Event};
 pub use server::io::{Io, IoBuilder};
 pub use server::namespace::{Namespace, NamespaceBuilder};

@@ -1,5 +1,6 @@
 //! The server: namespaces on an Engine.IO server.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -15,6 +16,7 @@ use serde::Serialize;
 
 use super::bundles::ClientBundles;
 use super::client::Driver;
+use super::handler::SocketData;
 use super::namespace::{Namespace, NamespaceBuilder};
 use super::operators::Broadcast;
 use super::socket::{EmitError, Socket};
@@ -33,6 +35,7 @@ pub struct IoBuilder {
     max_rooms: usize,
     adapter: Option<AdapterFactory>,
     namespaces: HashMap<Box<str>, NamespaceBuilder>,
+    states: SocketData,
     bundles: Option<ClientBundles>,
 }
 
@@ -95,6 +98,14 @@ impl IoBuilder {
         self
     }
 
+    /// Gives handlers something to share: a pool, a cache, a configuration. They ask for it by its
+    /// type, as [`State`](super::extract::State). A second value of a type replaces the first.
+    pub fn state<S: Any + Send + Sync>(mut self, state: S) -> Self {
+        self.states.retain(|other| !other.is::<S>());
+        self.states.push(Arc::new(state));
+        self
+    }
+
     /// Serves the official browser client at the server's path.
     pub fn client_bundles(mut self, bundles: ClientBundles) -> Self {
         self.bundles = Some(bundles);
@@ -109,12 +120,14 @@ impl IoBuilder {
             .limits
             .max_attachment_bytes
             .min(self.engine.max_payload);
+        let states = Arc::new(self.states);
         let namespaces = self.namespaces.into_iter().map(|(name, handlers)| {
             let adapter = match &self.adapter {
                 Some(make) => make(&name),
                 None => Box::new(LocalAdapter::new(self.max_rooms)),
             };
-            let namespace = Namespace::new(&name, self.parser, handlers, adapter);
+            let namespace =
+                Namespace::new(&name, self.parser, Arc::clone(&states), handlers, adapter);
             (name, namespace)
         });
         let namespaces: HashMap<_, _> = namespaces.collect();
@@ -197,6 +210,7 @@ impl Io {
             max_rooms: 1024,
             adapter: None,
             namespaces: HashMap::new(),
+            states: Vec::new(),
             bundles: None,
         }
     }

@@ -104,6 +104,11 @@ impl Socket {
         find_data(&self.0.data)
     }
 
+    /// What was given to [`IoBuilder::state`](super::io::IoBuilder::state) under this type.
+    pub fn state<S: Any + Send + Sync>(&self) -> Option<Arc<S>> {
+        self.0.namespace.state()
+    }
+
     /// The namespace it is in.
     pub fn namespace(&self) -> &Namespace {
         &self.0.namespace
