@@ -1,5 +1,6 @@
 //! The server: namespaces on an Engine.IO server.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -15,22 +16,26 @@ use serde::Serialize;
 
 use super::bundles::ClientBundles;
 use super::client::Driver;
+use super::handler::SocketData;
 use super::namespace::{Namespace, NamespaceBuilder};
 use super::operators::Broadcast;
 use super::socket::{EmitError, Socket};
 use crate::socketio::adapter::{Adapter, LocalAdapter};
 use crate::socketio::proto::connection::ConnectionLimits;
 use crate::socketio::proto::names::DEFAULT_NAMESPACE;
+use crate::socketio::proto::parser::Parser;
 
 /// Configures a server.
 #[must_use]
 pub struct IoBuilder {
     path: String,
     engine: engineio::Config,
+    parser: Parser,
     limits: ConnectionLimits,
     max_rooms: usize,
     adapter: Option<AdapterFactory>,
     namespaces: HashMap<Box<str>, NamespaceBuilder>,
+    states: SocketData,
     bundles: Option<ClientBundles>,
 }
 
@@ -46,6 +51,12 @@ impl IoBuilder {
     /// The settings of the engine. Its path is set by [`path`](Self::path).
     pub fn engine(mut self, config: engineio::Config) -> Self {
         self.engine = config;
+        self
+    }
+
+    /// The form of the packets. Default [`Parser::Json`]; every client must use the same.
+    pub fn parser(mut self, parser: Parser) -> Self {
+        self.parser = parser;
         self
     }
 
@@ -87,6 +98,14 @@ impl IoBuilder {
         self
     }
 
+    /// Gives handlers something to share: a pool, a cache, a configuration. They ask for it by its
+    /// type, as [`State`](super::extract::State). A second value of a type replaces the first.
+    pub fn state<S: Any + Send + Sync>(mut self, state: S) -> Self {
+        self.states.retain(|other| !other.is::<S>());
+        self.states.push(Arc::new(state));
+        self
+    }
+
     /// Serves the official browser client at the server's path.
     pub fn client_bundles(mut self, bundles: ClientBundles) -> Self {
         self.bundles = Some(bundles);
@@ -101,18 +120,21 @@ impl IoBuilder {
             .limits
             .max_attachment_bytes
             .min(self.engine.max_payload);
+        let states = Arc::new(self.states);
         let namespaces = self.namespaces.into_iter().map(|(name, handlers)| {
             let adapter = match &self.adapter {
                 Some(make) => make(&name),
                 None => Box::new(LocalAdapter::new(self.max_rooms)),
             };
-            let namespace = Namespace::new(&name, handlers, adapter);
+            let namespace =
+                Namespace::new(&name, self.parser, Arc::clone(&states), handlers, adapter);
             (name, namespace)
         });
         let namespaces: HashMap<_, _> = namespaces.collect();
         let root = namespaces[DEFAULT_NAMESPACE].clone();
         let shared = Shared {
             namespaces,
+            parser: self.parser,
             limits: self.limits,
             closing: AtomicBool::new(false),
         };
@@ -139,6 +161,7 @@ impl fmt::Debug for IoBuilder {
 /// What every session of a server needs.
 pub(crate) struct Shared {
     pub(crate) namespaces: HashMap<Box<str>, Namespace>,
+    pub(crate) parser: Parser,
     pub(crate) limits: ConnectionLimits,
     closing: AtomicBool,
 }
@@ -182,10 +205,12 @@ impl Io {
         IoBuilder {
             path: "/socket.io/".to_owned(),
             engine: engineio::Config::default(),
+            parser: Parser::default(),
             limits: ConnectionLimits::default(),
             max_rooms: 1024,
             adapter: None,
             namespaces: HashMap::new(),
+            states: Vec::new(),
             bundles: None,
         }
     }
