@@ -116,6 +116,7 @@ impl IoBuilder {
     pub fn build(mut self) -> Io {
         self.namespaces.entry(DEFAULT_NAMESPACE.into()).or_default();
         self.engine.path.clone_from(&self.path);
+        self.engine.add_trailing_slash = self.path.ends_with('/');
         self.limits.max_attachment_bytes = self
             .limits
             .max_attachment_bytes
