@@ -33,7 +33,7 @@ mod transport;
 pub use proto::{CloseReason, Frame, FrameBuilder, Message, Sid, TransportKind, Transports};
 
 #[cfg(feature = "compression")]
-pub use config::HttpCompression;
+pub use {config::HttpCompression, transport::compression::Encoding};
 
 #[cfg(feature = "server")]
 pub use {
