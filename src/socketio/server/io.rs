@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use engineio::{Application, Handshake, Server, SessionHandle};
+use engineio::{Application, CloseMode, Handshake, Server, SessionHandle};
 use http::{Request, Response};
 use http_body_util::Full;
 use serde::Serialize;
@@ -116,6 +116,7 @@ impl IoBuilder {
     pub fn build(mut self) -> Io {
         self.namespaces.entry(DEFAULT_NAMESPACE.into()).or_default();
         self.engine.path.clone_from(&self.path);
+        self.engine.add_trailing_slash = self.path.ends_with('/');
         self.limits.max_attachment_bytes = self
             .limits
             .max_attachment_bytes
@@ -278,6 +279,25 @@ impl Io {
     /// Number of open connections, those that have joined no namespace included.
     pub fn clients_count(&self) -> usize {
         self.0.engine.clients_count()
+    }
+
+    /// Ends up to `most` connections after what is queued for them, for a stop that does not send
+    /// everybody away in one moment; says how many were open. Their sockets are disconnected as by
+    /// [`close`](Self::close), which must follow.
+    pub fn close_some(&self, most: usize) -> usize {
+        self.0.shared.closing.store(true, Ordering::Release);
+        let open = self.0.engine.sessions();
+        let leaving = open.iter().filter(|session| !session.is_closed());
+        for session in leaving.take(most) {
+            session.close(CloseMode::Flush);
+        }
+        open.len()
+    }
+
+    /// Waits until every connection has ended and no handler is under way. For use after
+    /// [`close`](Self::close); a time-out belongs around it.
+    pub async fn closed(&self) {
+        self.0.engine.closed().await;
     }
 
     /// Ends every connection at once; sockets are disconnected as [`ServerShuttingDown`], and their
