@@ -91,8 +91,8 @@ export function binary(name) {
 }
 
 /** Starts an example server (or its official twin) on a free port. */
-export function startExample(name) {
-  const options = { env: { PORT: "0" }, pattern: /^ready (\d+)$/ };
+export function startExample(name, env = {}) {
+  const options = { env: { PORT: "0", ...env }, pattern: /^ready (\d+)$/ };
   return REFERENCE
     ? Server.start(process.execPath, [path.resolve(here, "../reference", `${name}.js`)], options)
     : Server.start(binary(`examples/${name}`), [], options);
