@@ -1,6 +1,7 @@
 //! The server: it answers requests and runs one task per session.
 
 mod begun;
+mod connection;
 mod cors;
 mod driver;
 mod handle;
@@ -316,7 +317,17 @@ impl<A: Application> Server<A> {
                 PollReply::Refused(admission) => requests::refuse(admission),
             },
             Method::POST if polling::is_octet_stream(&parts.headers) => {
-                Ok(requests::refuse_octet_stream(&session))
+                Ok(requests::refuse_unread(&session, StatusCode::BAD_REQUEST))
+            }
+            Method::POST if polling::is_encoded(&parts.headers) => {
+                let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+                let mut response = requests::refuse_unread(&session, status);
+                // RFC 9110 section 15.5.16: what would be taken.
+                let identity = HeaderValue::from_static("identity");
+                response
+                    .headers_mut()
+                    .insert(header::ACCEPT_ENCODING, identity);
+                Ok(response)
             }
             Method::POST => {
                 let config = &self.inner.config;

@@ -169,3 +169,12 @@ pub(crate) fn is_octet_stream(headers: &HeaderMap) -> bool {
             .eq_ignore_ascii_case(b"application/octet-stream")
     })
 }
+
+/// Whether a body would have to be inflated. None ever is: a small one could grow past every limit.
+pub(crate) fn is_encoded(headers: &HeaderMap) -> bool {
+    let mut encodings = headers
+        .get_all(header::CONTENT_ENCODING)
+        .into_iter()
+        .flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
+    encodings.any(|encoding| !encoding.trim_ascii().eq_ignore_ascii_case(b"identity"))
+}

@@ -10,14 +10,17 @@ mod client_suite;
 mod closing;
 #[cfg(feature = "compression")]
 mod compression;
+mod edge;
 mod handler;
 mod handshake;
 mod heartbeat;
 mod ids;
+mod model;
 mod origins;
 mod polling;
 mod seeds;
 mod server;
+mod services;
 mod upgrade;
 mod upgrade_traffic;
 mod websocket;
