@@ -183,11 +183,11 @@ impl<A: Application> Server<A> {
             Some(cors) if parts.method == Method::OPTIONS => return cors::preflight(cors, &parts),
             _ => {}
         }
-        let mut response = match self.answer(&mut parts, body, peer, cors.as_deref()).await {
-            Ok(response) => response,
-            Err(error) => self.refuse(&parts, error),
-        };
-        if let Some(cors) = &cors {
+        let reply = self.answer(&mut parts, body, peer, cors.as_deref()).await;
+        // No page can read why its WebSocket was refused.
+        let is_read = reply.is_ok() || !route::is_upgrade(&parts);
+        let mut response = reply.unwrap_or_else(|error| self.refuse(&parts, error));
+        if let Some(cors) = cors.as_ref().filter(|_| is_read) {
             cors::decorate(cors, &parts.headers, response.headers_mut());
         }
         response
@@ -393,6 +393,9 @@ impl<A: Application> Server<A> {
         initial: bool,
     ) {
         let config = &self.inner.config;
+        if response.status() == StatusCode::OK {
+            polling::silence_xss_filter(&parts.headers, response.headers_mut());
+        }
         let initial = config.initial_headers.as_ref().filter(|_| initial);
         for hook in initial.into_iter().chain(&config.headers) {
             hook.apply(response.headers_mut(), parts);

@@ -226,6 +226,20 @@ async fn an_upgrade_must_be_well_formed() {
 }
 
 #[tokio::test]
+async fn the_first_subprotocol_of_an_upgrade_is_agreed_on() {
+    let server = TestServer::start().await;
+    let target = "/engine.io/?EIO=4&transport=websocket";
+    for (offer, agreed) in [("chat", "chat"), ("chat, other", "chat")] {
+        let headers = format!("Sec-WebSocket-Protocol: {offer}\r\n");
+        let (_, reply) = Ws::ask(&server, target, &headers).await;
+        let named = reply.header("sec-websocket-protocol");
+        assert_eq!((reply.status, named), (101, Some(agreed)));
+    }
+    let (_, reply) = Ws::ask(&server, target, "Sec-WebSocket-Protocol: a b\r\n").await;
+    assert_eq!(reply.row(), (400, "text/html", "Bad request"));
+}
+
+#[tokio::test]
 async fn no_extension_is_ever_agreed_on() {
     let server = TestServer::start().await;
     for offer in [

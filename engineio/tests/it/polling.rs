@@ -459,3 +459,24 @@ async fn a_413_arrives_before_the_waiting_poll_ends() {
     client.assert_gone().await;
     assert_eq!(poll.reply().await.text(), "1");
 }
+
+#[tokio::test]
+async fn old_internet_explorers_are_told_to_leave_the_reply_alone() {
+    let server = TestServer::start().await;
+    let head = "GET /engine.io/?EIO=4&transport=polling";
+    for (agent, told) in [
+        (
+            "Mozilla/4.0 (compatible;MSIE 8.0; Windows NT 6.1)",
+            Some("0"),
+        ),
+        (
+            "Mozilla/5.0 (Windows NT 10.0; Trident/7.0; rv:11.0) like Gecko",
+            Some("0"),
+        ),
+        ("Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101", None),
+    ] {
+        let headers = format!("User-Agent: {agent}\r\n");
+        let reply = request_with(&server, head, &headers, b"").await;
+        assert_eq!(reply.header("x-xss-protection"), told, "{agent}");
+    }
+}
