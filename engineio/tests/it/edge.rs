@@ -67,7 +67,7 @@ async fn a_connection_without_a_next_request_is_closed_in_time() {
 }
 
 #[tokio::test]
-async fn a_waiting_poll_outlasts_the_time_outs_of_its_connection() {
+async fn trap_21_a_waiting_poll_outlasts_the_time_outs_of_its_connection() {
     let server = impatient(HttpLimits {
         header_timeout: LIMIT,
         keep_alive_timeout: LIMIT,

@@ -198,7 +198,7 @@ async fn an_upgrade_is_refused_before_the_101() {
 }
 
 #[tokio::test]
-async fn frames_behind_a_refused_upgrade_hurt_nobody() {
+async fn trap_54_bad_frames_behind_a_refused_upgrade_hurt_nobody() {
     let server = TestServer::start().await;
     let mut http = Http::connect(&server).await;
     let request = format!(

@@ -10,6 +10,7 @@ mod client_suite;
 mod closing;
 #[cfg(feature = "compression")]
 mod compression;
+mod conformance;
 mod edge;
 mod handler;
 mod handshake;
@@ -18,6 +19,7 @@ mod ids;
 mod model;
 mod origins;
 mod polling;
+mod refusals;
 mod seeds;
 mod server;
 mod services;

@@ -16,7 +16,7 @@ const BAD_REQUEST: (u16, &str, &str) = (
 );
 
 #[tokio::test]
-async fn a_message_is_echoed() {
+async fn trap_16_a_post_is_answered_ok_as_html_and_its_message_comes_back() {
     let server = TestServer::start().await;
     let client = Polling::open(&server).await;
     let reply = client.post("4hello").await;
@@ -228,7 +228,7 @@ async fn trap_31_a_body_over_the_limit_gets_413_and_ends_the_session() {
 }
 
 #[tokio::test]
-async fn the_limit_counts_bytes_not_characters() {
+async fn trap_24_the_limit_counts_bytes_not_characters() {
     let server = TestServer::with(Config {
         max_payload: 100,
         ..config()
