@@ -48,4 +48,5 @@ pub use {
         Application, Begun, CloseMode, ConnectionService, Enqueued, Handler, Handshake, Secure,
         SendError, Server, SessionHandle, begin,
     },
+    transport::write_timeout::WriteTimeout,
 };
