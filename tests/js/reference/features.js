@@ -37,7 +37,7 @@ io.on("connection", (socket) => {
   socket.on("volatile-now", (bytes) => [1, 2].forEach((n) => socket.volatile.emit("maybe", n, bytes)));
 
   socket.on("echo", (...args) => args.pop()(...args));
-  socket.on("values", (value, ack) => ack(JSON.stringify(value)));
+  socket.on("values", (value, ack) => ack(JSON.stringify(value ?? null)));
   socket.on("byte", (byte, ack) => ack(Number.isInteger(byte) && byte < 256 ? byte : { error: "bad-request", event: "byte" }));
   socket.on("handshake", (ack) => {
     const { query, headers, auth, url, xdomain } = socket.handshake;
