@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use super::bundles::{Bundles, ClientBundles};
 use super::client::Driver;
-use super::handler::SocketData;
+use super::handler::{SocketData, put_data};
 use super::namespace::{Namespace, NamespaceBuilder};
 use super::operators::Broadcast;
 use super::socket::{EmitError, Socket};
@@ -101,8 +101,7 @@ impl IoBuilder {
     /// Gives handlers something to share: a pool, a cache, a configuration. They ask for it by its
     /// type, as [`State`](super::extract::State). A second value of a type replaces the first.
     pub fn state<S: Any + Send + Sync>(mut self, state: S) -> Self {
-        self.states.retain(|other| !other.is::<S>());
-        self.states.push(Arc::new(state));
+        put_data(&mut self.states, state);
         self
     }
 

@@ -6,6 +6,7 @@ mod handlers;
 mod harness;
 mod lifecycle;
 mod messages;
+mod msgpack;
 mod order;
 mod seeds;
 mod websocket;
