@@ -2,6 +2,7 @@
 
 mod adapter;
 mod allocations;
+mod conformance;
 mod handlers;
 mod harness;
 mod lifecycle;
