@@ -35,7 +35,7 @@ pub use proto::{
 };
 
 #[cfg(feature = "compression")]
-pub use config::HttpCompression;
+pub use {config::HttpCompression, transport::compression::Encoding};
 
 #[cfg(feature = "server")]
 pub use {

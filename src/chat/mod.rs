@@ -31,9 +31,9 @@ use domain::{Email, Password, PersonName, Role, Timestamp};
 pub use error::Error;
 use limits::Limits;
 use live::Live;
-use service::Publishing;
-pub use storage::StoreError;
+use service::{Publishing, Recent};
 use storage::{Store, Writer};
+pub use storage::{StoreError, postgres_address};
 
 use crate::socketio::Io;
 
@@ -76,6 +76,7 @@ pub struct Chat {
     limits: Limits,
     live: Live,
     publishing: Publishing,
+    recent: Recent,
 }
 
 impl Chat {
@@ -98,6 +99,7 @@ impl Chat {
             backoff: Backoff::default(),
             live: Live::default(),
             publishing: Publishing::default(),
+            recent: Recent::default(),
         });
         tokio::spawn(service::keep_time(Arc::downgrade(&chat)));
         Ok(chat)

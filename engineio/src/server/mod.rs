@@ -226,6 +226,14 @@ impl<A: Application> Server<A> {
         }
     }
 
+    /// Handles on all sessions of this moment, in no order: for closing them by and by, and for
+    /// counting what waits for them.
+    #[must_use]
+    pub fn sessions(&self) -> Vec<SessionHandle> {
+        let sessions = self.inner.registry.snapshot();
+        sessions.into_iter().map(SessionHandle).collect()
+    }
+
     /// Waits until every session has ended: until its handler has no work under way, and its
     /// stream is closed. For use after [`Server::close`], and after no more connections are
     /// accepted: sessions that are opened meanwhile are waited for as well. Streams whose peers do

@@ -91,8 +91,8 @@ export function binary(name) {
 }
 
 /** Starts an example server (or its official twin) on a free port. */
-export function startExample(name) {
-  return REFERENCE ? startOfficial(name) : startOurs(name);
+export function startExample(name, env) {
+  return REFERENCE ? startOfficial(name, env) : startOurs(name, env);
 }
 
 /** Starts our example server on a free port. */
