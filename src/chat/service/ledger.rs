@@ -185,13 +185,8 @@ impl Ledger<'_> {
             payload: kept.then(|| payload.get().to_owned()),
         };
         self.db.insert_log(chat_id, &entry, self.now).await?;
-        self.say(
-            chat_id,
-            Item::Event {
-                name: LogKind::ChatUpdated.as_str(),
-                payload,
-            },
-        );
+        let name = LogKind::ChatUpdated.as_str();
+        self.say(chat_id, Item::Logged { rev, name, payload });
         Ok(chat)
     }
 }
@@ -216,6 +211,7 @@ impl Chat {
         self: &Arc<Self>,
         command: C,
     ) -> Result<C::Output, Error> {
+        self.publishing.admit().await;
         let (reply, answer) = oneshot::channel();
         self.submit(command, Some(reply)).await?;
         match tokio::time::timeout(PATIENCE, answer).await {

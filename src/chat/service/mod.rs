@@ -11,6 +11,7 @@ mod catch_up;
 mod chats;
 mod edits;
 mod inbox;
+mod lagging;
 mod ledger;
 mod members;
 mod messages;
@@ -18,6 +19,7 @@ mod notices;
 mod presence;
 mod publishing;
 mod receipts;
+mod retention;
 mod roles;
 mod rooms;
 mod sessions;
@@ -30,6 +32,8 @@ pub(super) use edits::Target;
 pub(super) use messages::Draft;
 pub(super) use presence::PersonPresence;
 pub(super) use publishing::Publishing;
+#[cfg(test)]
+pub(super) use retention::Retention;
 pub(super) use sessions::Actor;
 pub(super) use timekeeper::keep_time;
 

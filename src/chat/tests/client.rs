@@ -2,9 +2,11 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::{Either, select};
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
@@ -117,10 +119,14 @@ impl Client {
             if status != StatusCode::OK {
                 return String::new();
             }
-            let packets = body.split('\u{1e}').map(str::to_owned);
-            self.inbox
-                .extend(packets.filter(|packet| packet.starts_with('4') || packet == "1"));
+            self.take_in(&body);
         }
+    }
+
+    fn take_in(&mut self, body: &str) {
+        let packets = body.split('\u{1e}').map(str::to_owned);
+        self.inbox
+            .extend(packets.filter(|packet| packet.starts_with('4') || packet == "1"));
     }
 
     /// Sends an event without asking for an acknowledgement.
@@ -136,9 +142,33 @@ impl Client {
         self.next_ack
     }
 
-    /// Sends an event and waits for its acknowledgement.
+    /// Sends an event and waits for its acknowledgement. It reads meanwhile, as
+    /// the server takes nothing from a client that is behind.
     pub(super) async fn ask(&mut self, event: &str, argument: Value) -> Value {
-        let id = self.send(event, argument).await;
+        self.next_ack += 1;
+        let id = self.next_ack;
+        let packet = format!("42{id}{}", json!([event, argument]));
+        let answer = format!("43{id}[");
+        let mut read: Vec<String> = Vec::new();
+        {
+            let mut post = pin!(self.post(&packet));
+            loop {
+                let get = pin!(self.http("GET", "", None, ""));
+                match select(get, post).await {
+                    Either::Left(((status, body), rest)) if status == StatusCode::OK => {
+                        let answered = body.split('\u{1e}').any(|one| one.starts_with(&answer));
+                        read.push(body);
+                        post = rest;
+                        if answered {
+                            break post.await;
+                        }
+                    }
+                    Either::Left((_, rest)) => break rest.await,
+                    Either::Right(((), get)) => break read.push(get.await.1),
+                }
+            }
+        }
+        read.iter().for_each(|body| self.take_in(body));
         self.answer(id).await
     }
 
@@ -180,6 +210,11 @@ impl Client {
             assert_ne!(packet, "", "the connection was closed before {name}");
             self.keep(&packet);
         }
+    }
+
+    /// What was read while something else was waited for, in order.
+    pub(super) fn take_kept(&mut self) -> Vec<(String, Value)> {
+        std::mem::take(&mut self.events).into()
     }
 
     /// Everything that has arrived by now, in order.

@@ -8,9 +8,12 @@ mod edits;
 mod events;
 mod expiry;
 mod hostile;
+mod lagging;
 mod members;
 mod messages;
+mod publishing;
 mod receipts;
+mod retention;
 mod rights;
 mod world;
 

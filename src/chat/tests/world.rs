@@ -7,9 +7,11 @@ use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use super::Client;
 use crate::chat::domain::{Email, Password, PersonName, Role};
+use crate::chat::live::Port;
 use crate::chat::{Chat, ChatConfig, NewUser, RateLimits, events, rest};
 use crate::http::Router;
 use crate::socketio::Io;
@@ -21,7 +23,7 @@ pub(super) struct World {
     pub(super) chat: Arc<Chat>,
     pub(super) io: Io,
     router: Router<Arc<Chat>>,
-    directory: Arc<tempfile::TempDir>,
+    directory: Arc<TempDir>,
 }
 
 /// Somebody with an account and a token.
@@ -86,19 +88,53 @@ impl World {
 
     /// With a configuration of its own. Rates are off unless it says so.
     pub(super) async fn with(adjust: impl FnOnce(&mut ChatConfig)) -> Self {
-        let directory = Arc::new(tempfile::tempdir().expect("a temporary directory"));
-        Self::open(directory, adjust).await
+        let directory = new_directory();
+        Self::open(directory, adjust, engineio::Config::default()).await
     }
 
-    async fn open(directory: Arc<tempfile::TempDir>, adjust: impl FnOnce(&mut ChatConfig)) -> Self {
+    /// In which a client is behind with a few kilobytes.
+    pub(super) async fn impatient() -> Self {
+        let directory = new_directory();
+        let mut engine = engineio::Config::default();
+        engine.outbox.soft_bytes = 4096;
+        engine.congestion_timeout = std::time::Duration::from_secs(60);
+        Self::open(directory, |_| (), engine).await
+    }
+
+    /// Whose sockets are something else's.
+    pub(super) async fn on(port: Box<dyn Port>) -> Self {
+        let (chat, directory) = Self::chat(new_directory(), |_| ()).await;
+        let io = Io::builder().build();
+        chat.live.attach(port);
+        Self::around(chat, io, directory)
+    }
+
+    async fn open(
+        directory: Arc<TempDir>,
+        adjust: impl FnOnce(&mut ChatConfig),
+        engine: engineio::Config,
+    ) -> Self {
+        let (chat, directory) = Self::chat(directory, adjust).await;
+        let io = Io::builder().engine(engine);
+        let io = io.namespace("/", |namespace| events::namespace(&chat, namespace));
+        let io = io.build();
+        chat.attach(&io);
+        Self::around(chat, io, directory)
+    }
+
+    async fn chat(
+        directory: Arc<TempDir>,
+        adjust: impl FnOnce(&mut ChatConfig),
+    ) -> (Arc<Chat>, Arc<TempDir>) {
         let url = format!("sqlite:{}", directory.path().join("chat.db").display());
         let mut config = ChatConfig::new(url, *b"0123456789abcdef0123456789abcdef");
         config.rate_limits = RateLimits::Off;
         adjust(&mut config);
         let chat = Chat::open(config).await.expect("the application opens");
-        let io = Io::builder().namespace("/", |namespace| events::namespace(&chat, namespace));
-        let io = io.build();
-        chat.attach(&io);
+        (chat, directory)
+    }
+
+    fn around(chat: Arc<Chat>, io: Io, directory: Arc<TempDir>) -> Self {
         Self {
             chat,
             io,
@@ -111,7 +147,7 @@ impl World {
     pub(super) async fn restart(self) -> Self {
         self.io.close();
         self.chat.close().await;
-        Self::open(self.directory, |_| ()).await
+        Self::open(self.directory, |_| (), engineio::Config::default()).await
     }
 
     /// A request as it stands.
@@ -232,6 +268,10 @@ impl World {
     pub(super) async fn settled(&self, chat: &str) {
         self.chat.settled(&chat.into()).await;
     }
+}
+
+fn new_directory() -> Arc<TempDir> {
+    Arc::new(tempfile::tempdir().expect("a temporary directory"))
 }
 
 impl Someone {

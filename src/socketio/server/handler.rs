@@ -28,6 +28,8 @@ pub(crate) type EventHandler = Box<dyn Fn(Socket, Event) -> BoxFuture + Send + S
 pub(crate) type DisconnectHandler =
     Box<dyn Fn(Socket, DisconnectReason) -> BoxFuture + Send + Sync>;
 
+pub(crate) type DrainHandler = Box<dyn Fn(&Socket) + Send + Sync>;
+
 /// Values of any types that middlewares put beside a socket.
 pub(crate) type SocketData = Vec<Arc<dyn Any + Send + Sync>>;
 

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::handler::{
-    ConnectError, ConnectHandler, ConnectRequest, DisconnectHandler, Event, EventHandler,
-    Middleware,
+    ConnectError, ConnectHandler, ConnectRequest, DisconnectHandler, DrainHandler, Event,
+    EventHandler, Middleware,
 };
 use super::operators::Broadcast;
 use super::reason::DisconnectReason;
@@ -27,6 +27,7 @@ pub struct NamespaceBuilder {
     pub(crate) any: Option<EventHandler>,
     pub(crate) on_disconnecting: Vec<DisconnectHandler>,
     pub(crate) on_disconnect: Vec<DisconnectHandler>,
+    pub(crate) on_drain: Vec<DrainHandler>,
 }
 
 impl NamespaceBuilder {
@@ -97,6 +98,15 @@ impl NamespaceBuilder {
         self.on_disconnecting.push(Box::new(move |socket, reason| {
             Box::pin(handler(socket, reason))
         }));
+        self
+    }
+
+    /// Runs when the client of a socket was behind with what it was sent, so that
+    /// [`emit_unless_behind`](Broadcast::emit_unless_behind) left it out, and has caught up. It is
+    /// called by the session's task and must not wait.
+    #[must_use]
+    pub fn on_drain(mut self, handler: impl Fn(&Socket) + Send + Sync + 'static) -> Self {
+        self.on_drain.push(Box::new(handler));
         self
     }
 
