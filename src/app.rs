@@ -4,19 +4,21 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::ORIGIN;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use secrecy::SecretString;
 use serde_json::json;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::chat::{self, Chat, ChatConfig, Durability, OpenError, RateLimits};
-use crate::config::{Origins, SecretError, Settings, StorageSettings, bytes};
+use crate::config::{DATA_DIR, Drain, Origins, SecretError, Settings, StorageSettings, bytes};
+use crate::drain::{self, drain};
 use crate::http::{
     CLIENT_FILES, CLIENT_VERSION, Cors, Reply, Router, Server, Serving, Site, StaticFiles,
 };
@@ -28,6 +30,8 @@ const MAX_PAYLOAD_BYTES: usize = 100_000;
 /// How long a client may stay connected without a token.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
+/// How long handlers that are under way may take when the server ends.
+const HANDLERS_LIMIT: Duration = Duration::from_secs(5);
 /// How long the answers that are under way may take when the server ends.
 const ANSWERS_LIMIT: Duration = Duration::from_secs(5);
 /// How long the writer may take to finish what it has taken.
@@ -38,7 +42,7 @@ const WRITER_LIMIT: Duration = Duration::from_secs(10);
 #[non_exhaustive]
 pub enum StartError {
     /// The data folder cannot be made.
-    #[error("cannot make the data folder {path}")]
+    #[error("{DATA_DIR}: cannot make the folder {path}")]
     DataDir {
         /// The folder.
         path: PathBuf,
@@ -61,6 +65,13 @@ pub enum StartError {
     Listen(io::Error),
 }
 
+impl StartError {
+    /// Whether a setting is to blame, which the text names: then the program ends with status 2.
+    pub fn is_a_setting(&self) -> bool {
+        matches!(self, Self::DataDir { .. })
+    }
+}
+
 /// Opens everything and begins to accept connections.
 ///
 /// # Errors
@@ -81,7 +92,9 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         .namespace("/", |namespace| chat::events::namespace(&chat, namespace))
         .build();
     chat.attach(&io);
+    let drain = settings.drain;
     let app = Arc::new(App {
+        draining: AtomicBool::new(false),
         io,
         api: chat::rest::router(),
         chat,
@@ -94,6 +107,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         app,
         address,
         serving,
+        drain,
     })
 }
 
@@ -109,7 +123,7 @@ pub(crate) async fn open_chat(
 ) -> Result<Arc<Chat>, StartError> {
     make_data_dir(storage)?;
     let database = storage.database.to_string();
-    let mut config = ChatConfig::new(database.as_str(), []);
+    let mut config = ChatConfig::new(storage.database.url(), []);
     config.token_secret = bytes(secret);
     config.durability = storage.durability;
     adjust(&mut config);
@@ -146,6 +160,7 @@ pub struct Running {
     app: Arc<App>,
     address: SocketAddr,
     serving: Serving,
+    drain: Drain,
 }
 
 impl Running {
@@ -154,11 +169,18 @@ impl Running {
         self.address
     }
 
-    /// Ends it in bounded time: no new connections, sessions closed, answers
-    /// finished, everything acknowledged on disk.
+    /// Ends it in bounded time: not ready, clients told, sessions closed by and by, answers
+    /// finished, everything acknowledged on disk. The port stays open until the sessions are
+    /// closed, so that the world can see that the server is not ready, and polls are answered.
     pub async fn stop(self) {
+        self.app.draining.store(true, Ordering::Relaxed);
+        sleep(self.drain.delay).await;
+        drain(&self.app.io, self.drain.spread).await;
         self.serving.stop();
         self.app.io.close();
+        if timeout(HANDLERS_LIMIT, self.app.io.closed()).await.is_err() {
+            tracing::warn!("some requests of clients were cut off");
+        }
         if !self.serving.finish(ANSWERS_LIMIT).await {
             tracing::warn!("some requests were cut off");
         }
@@ -199,6 +221,8 @@ fn engine_cors(origins: &Origins) -> Option<engineio::Cors> {
 
 /// What answers requests.
 struct App {
+    /// The end has begun: not ready, and nobody new.
+    draining: AtomicBool,
     io: Io,
     chat: Arc<Chat>,
     api: Router<Arc<Chat>>,
@@ -211,6 +235,9 @@ impl Site for App {
         let path = request.uri().path();
         if path == "/api" || path.starts_with("/api/") {
             return self.api(request, peer).await;
+        }
+        if self.is_draining() && path == self.io.path() && opens_session(request.uri()) {
+            return drain::refusal().into();
         }
         if path.starts_with(self.io.path()) {
             return self.io.handle(request, peer).await;
@@ -235,12 +262,25 @@ impl App {
         response
     }
 
+    fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
     async fn ready(&self) -> Response<Full<Bytes>> {
+        if self.is_draining() {
+            return drain::refusal().into();
+        }
         match self.chat.check_ready().await {
             Ok(()) => health(StatusCode::OK, "ready"),
             Err(error) => Reply::from(error).into(),
         }
     }
+}
+
+/// Whether a request under the path of Socket.IO is a handshake: it names no session.
+fn opens_session(uri: &Uri) -> bool {
+    let query = uri.query().unwrap_or_default();
+    form_urlencoded::parse(query.as_bytes()).all(|(name, _)| name != "sid")
 }
 
 fn health(status: StatusCode, state: &str) -> Response<Full<Bytes>> {

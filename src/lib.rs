@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod app;
 pub mod chat;
 pub mod config;
+mod drain;
 pub mod http;
 pub mod shutdown;
 pub mod socketio;

@@ -4,8 +4,8 @@
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use anyhow::Context as _;
-use clap::Parser as _;
+use anyhow::{Context as _, anyhow};
+use parlance::app::StartError;
 use parlance::config::{Cli, Command, CreateUser, Problems, ServeOptions, UserCommand};
 use parlance::shutdown::Shutdown;
 use parlance::{accounts, app, telemetry};
@@ -15,7 +15,11 @@ use tokio::runtime::Runtime;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::read(std::env::args_os()) {
+        Ok(cli) => cli,
+        // Help is an error of this kind too; it knows its stream and its status.
+        Err(error) => error.exit(),
+    };
     let result = match cli.command {
         None => serve(&cli.serve),
         Some(Command::Serve(options)) => serve(&options),
@@ -35,7 +39,10 @@ fn complain(error: &anyhow::Error) -> ExitCode {
         return ExitCode::from(2);
     }
     eprintln!("error: {}", sentence(error));
-    ExitCode::FAILURE
+    match error.downcast_ref::<StartError>() {
+        Some(error) if error.is_a_setting() => ExitCode::from(2),
+        _ => ExitCode::FAILURE,
+    }
 }
 
 /// The error and its causes. Some libraries repeat the cause in their own
@@ -65,8 +72,10 @@ fn serve(options: &ServeOptions) -> anyhow::Result<()> {
         say(&format!("listening on http://{address}\n"))?;
         let signal = shutdown.requested().await;
         tracing::info!(signal, "ending");
-        running.stop().await;
-        Ok(())
+        tokio::select! {
+            () = running.stop() => Ok(()),
+            signal = shutdown.requested() => Err(anyhow!("ended at once by a second {signal}")),
+        }
     })
 }
 

@@ -30,7 +30,9 @@ mod server;
 #[cfg(feature = "server")]
 mod transport;
 
-pub use proto::{CloseReason, Frame, FrameBuilder, Message, Sid, TransportKind, Transports};
+pub use proto::{
+    CloseReason, Frame, FrameBuilder, Message, SessionId, Sid, TransportKind, Transports,
+};
 
 #[cfg(feature = "compression")]
 pub use config::HttpCompression;
@@ -38,7 +40,8 @@ pub use config::HttpCompression;
 #[cfg(feature = "server")]
 pub use {
     config::{
-        AllowRequest, Config, Cookie, Cors, GenerateId, HeadersHook, Origins, Refusal, SameSite,
+        AllowRequest, Config, Cookie, CookiePriority, Cors, CorsDelegate, CorsUndecided,
+        GenerateId, HeadersHook, HttpLimits, Origins, Refusal, SameSite,
     },
     error::HandshakeError,
     server::{

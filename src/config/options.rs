@@ -1,4 +1,5 @@
-//! The command line: every option with its variable of the environment.
+//! The command line: every option with its variable of the environment. [`super::file`] puts the
+//! settings file under both.
 //!
 //! Values stay text here, so that one wrong value does not hide the next.
 
@@ -6,6 +7,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use secrecy::SecretString;
+
+use super::problem::Problems;
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -23,6 +26,15 @@ pub struct Cli {
     /// What to do; serving is what happens without one.
     #[command(subcommand)]
     pub command: Option<Command>,
+    /// A TOML file with any of these settings; its keys are the names of the options
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "PARLANCE_CONFIG",
+        hide_env_values = true,
+        global = true
+    )]
+    pub config: Option<PathBuf>,
     /// The options of `serve`, which need not be named.
     #[command(flatten)]
     pub serve: ServeOptions,
@@ -104,10 +116,12 @@ pub struct StorageOptions {
         hide_env_values = true
     )]
     pub data_dir: PathBuf,
-    /// Where the database is: `sqlite:PATH`. Default: parlance.db in the data folder
+    /// Where the database is: `sqlite:PATH` or `postgres://USER:PASSWORD@HOST/NAME`, with
+    /// `?sslmode=verify-full` over a network. Default: parlance.db in the data folder
     #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<SecretString>,
-    /// `full`: an acknowledged message survives a power cut; `relaxed`: the last moments may be lost
+    /// `full`: an acknowledged message survives a power cut, its commit is synced to the disk
+    /// first; `relaxed`: a power cut loses the last acknowledged messages
     #[arg(
         long,
         value_name = "full|relaxed",
@@ -116,6 +130,9 @@ pub struct StorageOptions {
         hide_env_values = true
     )]
     pub durability: String,
+    /// What is wrong with the settings file; reported with everything else.
+    #[arg(skip)]
+    pub(super) file_problems: Problems,
 }
 
 /// Tokens of our own.
@@ -214,6 +231,26 @@ pub struct OperationOptions {
         hide_env_values = true
     )]
     pub log: String,
+    /// Seconds to go on as before after a signal to end, while /readyz says 503: time for load
+    /// balancers to look elsewhere
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "PARLANCE_DRAIN_DELAY",
+        default_value = "0",
+        hide_env_values = true
+    )]
+    pub drain_delay: String,
+    /// Seconds over which many connections are closed by and by before the end, so that their
+    /// clients do not come back in one moment; few are closed at once
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "PARLANCE_DRAIN_TIME",
+        default_value = "5",
+        hide_env_values = true
+    )]
+    pub drain_time: String,
     /// Check every setting, print what would be used (secrets masked), and end
     #[arg(long)]
     pub check_config: bool,

@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::io;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use http::Uri;
 use secrecy::ExposeSecret as _;
@@ -11,7 +13,7 @@ use tracing_subscriber::EnvFilter;
 use super::database::Database;
 use super::host_tokens::{algorithm_name, host_tokens, long_enough};
 use super::listen::{Listen, parse_port};
-use super::options::{NetworkOptions, ServeOptions, StorageOptions};
+use super::options::{NetworkOptions, OperationOptions, ServeOptions, StorageOptions};
 use super::problem::Problems;
 use super::secret::{JwtSecret, make_folder};
 use crate::chat::{Durability, HostTokens, RateLimits, Registration};
@@ -19,12 +21,14 @@ use crate::chat::{Durability, HostTokens, RateLimits, Registration};
 const LISTEN: &str = "--listen (PARLANCE_LISTEN)";
 const PORT: &str = "PORT";
 const CORS: &str = "--cors-origins (PARLANCE_CORS_ORIGINS)";
-const DATA_DIR: &str = "--data-dir (PARLANCE_DATA_DIR)";
+pub(crate) const DATA_DIR: &str = "--data-dir (PARLANCE_DATA_DIR)";
 const DATABASE: &str = "--database-url (DATABASE_URL)";
 const DURABILITY: &str = "--durability (PARLANCE_DURABILITY)";
 const JWT_SECRET: &str = "--jwt-secret (JWT_SECRET)";
 const REGISTRATION: &str = "--registration (PARLANCE_REGISTRATION)";
 const RATE_LIMITS: &str = "--rate-limits (PARLANCE_RATE_LIMITS)";
+const DRAIN_DELAY: &str = "--drain-delay (PARLANCE_DRAIN_DELAY)";
+const DRAIN_TIME: &str = "--drain-time (PARLANCE_DRAIN_TIME)";
 const LOG: &str = "--log (PARLANCE_LOG)";
 
 /// The settings of `serve`.
@@ -46,6 +50,17 @@ pub struct Settings {
     pub rate_limits: RateLimits,
     /// What goes to the log, as [`EnvFilter`] reads it.
     pub log: String,
+    /// How the server ends.
+    pub drain: Drain,
+}
+
+/// How long a planned end may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drain {
+    /// For load balancers to notice that the server is not ready any more.
+    pub delay: Duration,
+    /// For the connections to be closed by and by.
+    pub spread: Duration,
 }
 
 /// The settings that every command shares.
@@ -103,6 +118,7 @@ impl ServeOptions {
             problems,
         );
         let log = problems.take(LOG, log_filter(&self.operation.log));
+        let drain = self.operation.drain(problems);
         Some(Settings {
             listen: listen?,
             origins: origins?,
@@ -112,6 +128,7 @@ impl ServeOptions {
             host_tokens,
             rate_limits: rate_limits?,
             log: log?,
+            drain: drain?,
         })
     }
 
@@ -125,9 +142,25 @@ impl ServeOptions {
     }
 }
 
+impl OperationOptions {
+    fn drain(&self, problems: &mut Problems) -> Option<Drain> {
+        let mut seconds = |setting, text: &str| {
+            let read = number(text, 0..=600).map(u64::from);
+            problems.take(setting, read).map(Duration::from_secs)
+        };
+        let delay = seconds(DRAIN_DELAY, &self.drain_delay);
+        let spread = seconds(DRAIN_TIME, &self.drain_time);
+        Some(Drain {
+            delay: delay?,
+            spread: spread?,
+        })
+    }
+}
+
 impl StorageOptions {
     /// Checks these options; what is wrong goes to `problems`.
     pub(crate) fn read(&self, problems: &mut Problems) -> Option<StorageSettings> {
+        problems.extend(&self.file_problems);
         if self.data_dir.as_os_str().is_empty() {
             problems.add(DATA_DIR, "is empty");
         } else if self.data_dir.exists() && !self.data_dir.is_dir() {
@@ -209,6 +242,15 @@ fn log_filter(text: &str) -> Result<String, String> {
     }
 }
 
+/// A whole number in a range.
+pub(super) fn number(text: &str, range: RangeInclusive<u32>) -> Result<u32, String> {
+    let read = text.trim().parse().ok();
+    read.filter(|number| range.contains(number)).ok_or_else(|| {
+        let (least, most) = (range.start(), range.end());
+        format!("`{text}` is not a whole number from {least} to {most}")
+    })
+}
+
 fn choose<T: Copy>(
     setting: &'static str,
     text: &str,
@@ -249,6 +291,8 @@ impl fmt::Display for Settings {
             "rate-limits",
             &format!("{:?}", self.rate_limits).to_lowercase(),
         )?;
+        line("drain-delay", &self.drain.delay.as_secs())?;
+        line("drain-time", &self.drain.spread.as_secs())?;
         line("log", &self.log)
     }
 }
@@ -273,108 +317,5 @@ impl fmt::Display for JwtSecret {
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::Parser as _;
-
-    use super::super::options::Cli;
-    use super::*;
-    use crate::chat::HostAlgorithm;
-
-    fn validate(arguments: &[&str]) -> Result<Settings, Problems> {
-        let arguments = ["parlance"].iter().chain(arguments);
-        Cli::try_parse_from(arguments)
-            .expect("known options")
-            .serve
-            .validate()
-    }
-
-    #[test]
-    fn every_problem_is_reported_at_once_and_no_secret_is_repeated() {
-        let problems = validate(&[
-            "--listen=nowhere",
-            "--cors-origins=https://a.example,ftp",
-            "--data-dir=Cargo.toml",
-            "--database-url=postgres://u:hunter2@h/db",
-            "--durability=some",
-            "--jwt-secret=hunter2",
-            "--registration=maybe",
-            "--host-jwt-secret=hunter2",
-            "--rate-limits=none",
-            "--log=a=b=c",
-        ])
-        .expect_err("all of it is wrong");
-        let text = problems.to_string();
-        let settings: Vec<_> = problems.iter().map(|problem| problem.setting).collect();
-        assert_eq!(
-            settings,
-            [
-                LISTEN,
-                CORS,
-                DATA_DIR,
-                DATABASE,
-                DURABILITY,
-                JWT_SECRET,
-                REGISTRATION,
-                "--host-jwt-secret (PARLANCE_HOST_JWT_SECRET)",
-                "--host-jwt-issuer (PARLANCE_HOST_JWT_ISSUER)",
-                "--host-jwt-audience (PARLANCE_HOST_JWT_AUDIENCE)",
-                RATE_LIMITS,
-                LOG,
-            ]
-        );
-        assert!(!text.contains("hunter2"), "{text}");
-    }
-
-    #[test]
-    fn secrets_are_masked_in_what_is_printed() {
-        let secret = "--jwt-secret=0123456789abcdef0123456789abcdef";
-        let text = validate(&[secret]).expect("good").to_string();
-        assert!(text.contains("jwt-secret         ********\n"), "{text}");
-        assert!(!text.contains("0123"), "{text}");
-    }
-
-    #[test]
-    fn a_port_from_the_environment_changes_the_port_alone() {
-        let settings = validate(&["--port-from-environment=81"]).expect("good");
-        assert_eq!(settings.listen.to_string(), "localhost:81");
-        let settings = validate(&["--port-from-environment=81", "--listen=[::1]:82"]);
-        assert_eq!(settings.expect("good").listen.to_string(), "[::1]:82");
-    }
-
-    #[test]
-    fn origins_are_what_a_browser_sends() {
-        let settings = validate(&["--cors-origins=https://A.example, http://localhost:5173"]);
-        let listed = ["https://a.example", "http://localhost:5173"].map(str::to_owned);
-        assert_eq!(
-            settings.expect("good").origins,
-            Origins::Listed(listed.into())
-        );
-        for wrong in [
-            "https://a.example/",
-            "a.example",
-            "https://",
-            "*,https://a.example",
-            "",
-        ] {
-            validate(&[&format!("--cors-origins={wrong}")]).expect_err(wrong);
-        }
-    }
-
-    #[test]
-    fn a_public_key_goes_with_no_shared_algorithm() {
-        let shared = ["--host-jwt-issuer=i", "--host-jwt-audience=a"];
-        let with = |more: &[&str]| validate(&[&shared[..], more].concat());
-        with(&["--host-jwt-pem=Cargo.toml", "--host-jwt-alg=HS256"]).expect_err("PEM as a secret");
-        with(&["--host-jwt-pem=Cargo.toml"]).expect_err("no algorithm");
-        with(&["--host-jwt-pem=Cargo.toml", "--host-jwt-alg=ES256"]).expect("PEM");
-        with(&[]).expect_err("no key");
-        let secret = "--host-jwt-secret=0123456789abcdef0123456789abcdef";
-        with(&[secret, "--host-jwt-alg=RS256"]).expect_err("a secret for RSA");
-        with(&[secret, "--host-jwt-jwks=x"]).expect_err("two keys");
-        let tokens = with(&[secret])
-            .expect("a secret")
-            .host_tokens
-            .expect("configured");
-        assert_eq!(tokens.algorithm, HostAlgorithm::Hs256);
-    }
-}
+#[path = "settings_tests.rs"]
+mod tests;

@@ -10,7 +10,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,7 +22,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::guard;
 use super::listener::bind_all;
@@ -32,6 +32,10 @@ const FIRST_REQUEST_LIMIT: Duration = Duration::from_secs(10);
 
 /// hyper counts waiting for a next request and reading its headers together.
 const NEXT_REQUEST_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long a connection without a request in work may take to end when the server does: for an
+/// answer on its way, not for a request of which half has come.
+const QUIET_LIMIT: Duration = Duration::from_secs(1);
 
 /// hyper reads and keeps at most this much of a request's head; it is larger
 /// than the guard's limits, so that the guard can say which one was passed.
@@ -160,11 +164,12 @@ impl<S: Site> Door<S> {
         if stream.set_nodelay(true).is_err() {
             return;
         }
-        let begun = AtomicBool::new(false);
+        let work = Work::default();
         let service = service_fn(|request| {
-            begun.store(true, Ordering::Relaxed);
+            let at_work = work.begin();
             let site = Arc::clone(&self.site);
             engineio::begin(async move {
+                let _at_work = at_work;
                 Ok::<_, Infallible>(answer(site.as_ref(), request, peer).await)
             })
         });
@@ -175,7 +180,7 @@ impl<S: Site> Door<S> {
         let connection = http.serve_connection(TokioIo::new(stream), service);
         let mut connection = pin!(connection.with_upgrades());
         let mut silent = pin!(sleep(FIRST_REQUEST_LIMIT));
-        let mut watching = (true, true);
+        let mut phase = Phase::Waiting;
         loop {
             tokio::select! {
                 ended = connection.as_mut() => {
@@ -184,18 +189,67 @@ impl<S: Site> Door<S> {
                     }
                     return;
                 }
-                () = silent.as_mut(), if watching.0 => {
-                    watching.0 = false;
-                    if !begun.load(Ordering::Relaxed) {
-                        return;
+                () = silent.as_mut(), if phase != Phase::Serving => {
+                    match phase {
+                        Phase::Waiting if !work.has_begun() => return,
+                        Phase::Ending if !work.is_going() => return,
+                        Phase::Ending => silent.as_mut().reset(Instant::now() + QUIET_LIMIT),
+                        _ => phase = Phase::Serving,
                     }
                 }
-                _ = self.stopping.wait_for(|stop| *stop), if watching.1 => {
-                    watching.1 = false;
+                _ = self.stopping.wait_for(|stop| *stop), if phase != Phase::Ending => {
+                    phase = Phase::Ending;
+                    silent.as_mut().reset(Instant::now() + QUIET_LIMIT);
                     connection.as_mut().graceful_shutdown();
                 }
             }
         }
+    }
+}
+
+/// What a connection's one timer is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// The first request.
+    Waiting,
+    /// Nothing: hyper watches over further requests.
+    Serving,
+    /// The end of the server.
+    Ending,
+}
+
+/// The requests of one connection.
+#[derive(Debug, Clone, Default)]
+struct Work(Arc<Requests>);
+
+#[derive(Debug, Default)]
+struct Requests {
+    begun: AtomicBool,
+    going: AtomicUsize,
+}
+
+impl Work {
+    fn begin(&self) -> AtWork {
+        self.0.begun.store(true, Ordering::Relaxed);
+        self.0.going.fetch_add(1, Ordering::Relaxed);
+        AtWork(self.clone())
+    }
+
+    fn has_begun(&self) -> bool {
+        self.0.begun.load(Ordering::Relaxed)
+    }
+
+    fn is_going(&self) -> bool {
+        self.0.going.load(Ordering::Relaxed) > 0
+    }
+}
+
+/// One request in work.
+struct AtWork(Work);
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        self.0.0.going.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -32,8 +32,14 @@ pub use adapter::JoinError;
 pub use proto::args::{Args, ArgsError};
 pub use proto::connection::ConnectionLimits;
 pub use proto::encode::EncodeError;
+pub use proto::parser::Parser;
+pub use proto::payload::Payload;
 pub use server::ack::{AckError, BroadcastReplies};
 pub use server::bundles::{CLIENT_BUNDLE_NAMES, ClientBundles};
+pub use server::extract::{
+    BoxError, Data, EventError, EventHandler, FailedEvent, FromEvent, FromWholeEvent, Outcome,
+    State, TryData,
+};
 pub use server::handler::{Ack, ConnectError, ConnectRequest, Event};
 pub use server::io::{Io, IoBuilder};
 pub use server::namespace::{Namespace, NamespaceBuilder};

@@ -6,7 +6,9 @@
 
 mod support;
 
+mod security;
 mod server_config;
+mod server_drain;
 mod server_http;
 mod server_live;
 mod server_process;

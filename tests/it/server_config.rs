@@ -107,6 +107,41 @@ fn help_names_every_option_and_shows_no_secret_of_the_environment() {
 }
 
 #[test]
+fn a_data_folder_that_cannot_be_made_is_named_by_its_option() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").expect("written");
+    let output = Program::run(&file.join("data"), &["--listen", "localhost:0"], &[], "");
+    assert_eq!(output.status.code(), Some(2));
+    let complaint = text(&output.stderr);
+    assert!(
+        complaint.starts_with("error: --data-dir (PARLANCE_DATA_DIR): "),
+        "{complaint}"
+    );
+    assert_eq!(complaint.lines().count(), 1, "{complaint}");
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn flags_win_over_the_environment_and_the_environment_over_the_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("parlance.toml");
+    let settings = "listen = \"[::1]:1\"\nlog = \"debug\"\nregistration = \"closed\"\n";
+    std::fs::write(&file, settings).expect("written");
+    let environment = [
+        ("PARLANCE_CONFIG", file.to_str().expect("text")),
+        ("PARLANCE_LISTEN", "[::1]:2"),
+        ("PARLANCE_LOG", "trace"),
+    ];
+    let (output, _folder) = run(&["--check-config", "--listen", "[::1]:3"], &environment);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let settings = text(&output.stdout);
+    for value in ["[::1]:3\n", "trace\n", "closed\n"] {
+        assert!(settings.contains(value), "{settings}");
+    }
+}
+
+#[test]
 fn a_taken_port_is_a_failure_that_names_it() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("bound").to_string();

@@ -12,6 +12,7 @@ mod route;
 mod service;
 
 use std::{
+    borrow::Cow,
     net::SocketAddr,
     sync::Arc,
     task,
@@ -36,7 +37,7 @@ use self::{
 #[cfg(feature = "compression")]
 use crate::transport::compression::Encoding;
 use crate::{
-    config::Config,
+    config::{Config, Cors, CorsUndecided},
     error::HandshakeError,
     proto::{
         CloseReason, Message, TransportKind,
@@ -98,7 +99,8 @@ pub trait Application: Send + Sync + 'static {
     /// own.
     fn open(&self, handshake: Handshake, session: SessionHandle) -> Self::Handler;
 
-    /// A request was refused before it reached a session.
+    /// A request was refused before it reached a session. [`HandshakeError::code`] and its text are
+    /// what the client is told, [`HandshakeError::context`] is why.
     fn connection_error(&self, request: &request::Parts, error: &HandshakeError) {
         let _ = (request, error);
     }
@@ -111,6 +113,8 @@ pub struct Server<A: Application> {
 
 struct Inner<A> {
     config: Config,
+    /// See [`Config::exact_path`].
+    path: String,
     application: A,
     registry: Arc<Registry>,
     origin_log: LogThrottle,
@@ -131,9 +135,11 @@ impl<A: Application> Server<A> {
     pub fn new(config: Config, application: A) -> Self {
         let registry = Arc::new(Registry::new());
         let origin_log = LogThrottle::default();
+        let path = config.exact_path();
         Self {
             inner: Arc::new(Inner {
                 config,
+                path,
                 application,
                 registry,
                 origin_log,
@@ -168,22 +174,48 @@ impl<A: Application> Server<A> {
         if let Some(response) = self.refuse_early(&parts) {
             return response;
         }
-        let upgrade = route::is_upgrade(&parts);
-        let mut response = match self.answer(&mut parts, body, peer).await {
-            Ok(response) => response,
-            Err(error) => {
-                tracing::debug!(code = error.code(), %error, "request refused");
-                self.inner.application.connection_error(&parts, &error);
-                match upgrade {
-                    true => error.into_upgrade_response(),
-                    false => error.into_response(),
-                }
-            }
+        let cors = match self.cors(&parts, peer).await {
+            Ok(cors) => cors,
+            Err(error) => return self.refuse(&parts, error),
         };
-        if let Some(cors) = &self.inner.config.cors {
+        match &cors {
+            Some(cors) if parts.method == Method::OPTIONS => return cors::preflight(cors, &parts),
+            _ => {}
+        }
+        let mut response = match self.answer(&mut parts, body, peer, cors.as_deref()).await {
+            Ok(response) => response,
+            Err(error) => self.refuse(&parts, error),
+        };
+        if let Some(cors) = &cors {
             cors::decorate(cors, &parts.headers, response.headers_mut());
         }
         response
+    }
+
+    /// The rules of cross-origin access for a request.
+    async fn cors(
+        &self,
+        parts: &request::Parts,
+        peer: SocketAddr,
+    ) -> Result<Option<Cow<'_, Cors>>, HandshakeError> {
+        let config = &self.inner.config;
+        match &config.cors_delegate {
+            None => Ok(config.cors.as_ref().map(Cow::Borrowed)),
+            Some(delegate) => match delegate.decide(parts, peer).await {
+                Ok(cors) => Ok(cors.map(Cow::Owned)),
+                Err(CorsUndecided) => Err(BadRequest::CorsUndecided.into()),
+            },
+        }
+    }
+
+    /// Tells the application, and makes the reply.
+    fn refuse(&self, parts: &request::Parts, error: HandshakeError) -> Response<Full<Bytes>> {
+        tracing::debug!(code = error.code(), %error, "request refused");
+        self.inner.application.connection_error(parts, &error);
+        match route::is_upgrade(parts) {
+            true => error.into_upgrade_response(),
+            false => error.into_response(),
+        }
     }
 
     /// Closes every session at once; what is queued for them is lost.
@@ -191,6 +223,14 @@ impl<A: Application> Server<A> {
         for session in self.inner.registry.snapshot() {
             session.push(Command::Close(CloseMode::Discard));
         }
+    }
+
+    /// Handles on all sessions of this moment, in no order: for closing them by and by, and for
+    /// counting what waits for them.
+    #[must_use]
+    pub fn sessions(&self) -> Vec<SessionHandle> {
+        let sessions = self.inner.registry.snapshot();
+        sessions.into_iter().map(SessionHandle).collect()
     }
 
     /// Waits until every session has ended: until its handler has no work under way, and its
@@ -211,7 +251,7 @@ impl<A: Application> Server<A> {
     /// What is answered before the protocol is looked at.
     fn refuse_early(&self, parts: &request::Parts) -> Option<Response<Full<Bytes>>> {
         let config = &self.inner.config;
-        if parts.uri.path() != config.path {
+        if parts.uri.path() != self.inner.path {
             return Some(polling::bare(StatusCode::NOT_FOUND));
         }
         if parts
@@ -221,17 +261,17 @@ impl<A: Application> Server<A> {
         {
             return Some(polling::closing(polling::bare(StatusCode::URI_TOO_LONG)));
         }
-        if route::lacks_host(parts) {
-            let response = HandshakeError::from(BadRequest::NoHost).into_response();
-            return Some(polling::closing(response));
-        }
-        match &config.cors {
-            Some(cors) if parts.method == Method::OPTIONS => Some(cors::preflight(cors, parts)),
-            _ => None,
-        }
+        route::lacks_host(parts)
+            .then(|| polling::closing(self.refuse(parts, BadRequest::NoHost.into())))
     }
 
-    async fn answer<B>(&self, parts: &mut request::Parts, body: B, peer: SocketAddr) -> Reply
+    async fn answer<B>(
+        &self,
+        parts: &mut request::Parts,
+        body: B,
+        peer: SocketAddr,
+        cors: Option<&Cors>,
+    ) -> Reply
     where
         B: http_body::Body + Send,
         B::Data: Send,
@@ -246,7 +286,7 @@ impl<A: Application> Server<A> {
                 session.as_ref().map(|session| session.lock().transport)
             },
         )?;
-        self.check_origin(parts)?;
+        self.check_origin(parts, cors)?;
         let mut response = match (request, session) {
             (Kind::Handshake(TransportKind::Polling), _) => {
                 self.open_polling(parts, query, peer).await?
@@ -254,10 +294,10 @@ impl<A: Application> Server<A> {
             (Kind::Handshake(TransportKind::Websocket), _) => {
                 self.open_stream(parts, query, peer).await?
             }
-            (Kind::Session(_, TransportKind::Websocket), Some(session)) => {
+            (Kind::Session(TransportKind::Websocket), Some(session)) => {
                 self.attach_stream(parts, &query, session)?
             }
-            (Kind::Session(_, TransportKind::Polling), Some(session)) => {
+            (Kind::Session(TransportKind::Polling), Some(session)) => {
                 self.answer_polling(parts, body, session).await?
             }
             (Kind::Session(..), None) => return Err(Refused::UnknownSid.into()),
@@ -325,8 +365,12 @@ impl<A: Application> Server<A> {
 
     /// A page of another origin may not act with what its visitor's browser knows. The official
     /// server leaves this to the browser, which does not check WebSockets.
-    fn check_origin(&self, parts: &request::Parts) -> Result<(), HandshakeError> {
-        if cors::is_origin_allowed(self.inner.config.cors.as_ref(), &parts.headers) {
+    fn check_origin(
+        &self,
+        parts: &request::Parts,
+        cors: Option<&Cors>,
+    ) -> Result<(), HandshakeError> {
+        if cors::is_origin_allowed(cors, &parts.headers) {
             return Ok(());
         }
         if self.inner.origin_log.may_log() {

@@ -16,6 +16,7 @@ mod ledger;
 mod members;
 mod messages;
 mod notices;
+mod posting;
 mod presence;
 mod publishing;
 mod receipts;

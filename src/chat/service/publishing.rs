@@ -29,7 +29,7 @@ const MAX_WAITING: usize = 4096;
 /// Something to be said or done in its turn.
 pub(super) enum Item {
     /// A new message; people who do not see it live are notified.
-    Message(Box<Message>),
+    Message(Arc<Message>),
     /// A logged change for the room.
     Logged {
         rev: Rev,
@@ -182,7 +182,7 @@ impl Chat {
     async fn say(self: &Arc<Self>, chat: &ChatId, item: Item) {
         let room = To::Room(Room::Chat(chat));
         match item {
-            Item::Message(message) => self.say_message(chat, *message).await,
+            Item::Message(message) => self.say_message(chat, &message).await,
             Item::Logged { rev, name, payload } => self.say_logged(chat, rev, name, &payload),
             Item::Event { name, payload } => self.live.say_raw(room, name, &payload),
             Item::Notify { people, payload } => {
@@ -212,12 +212,12 @@ impl Chat {
         }
     }
 
-    async fn say_message(self: &Arc<Self>, chat: &ChatId, message: Message) {
+    async fn say_message(self: &Arc<Self>, chat: &ChatId, message: &Message) {
         // Before the message goes out: who is absent must be who misses it.
         let audience = self.audience(chat).await;
         let mut absent =
             audience.map_or_else(Vec::new, |people| self.live.roster.absent(chat, &people));
-        match encode(&message) {
+        match encode(message) {
             Ok(payload) => self.say_logged(chat, message.rev, "new-message", &payload),
             // It was logged; who misses it here finds it there.
             Err(_) => return,

@@ -11,6 +11,7 @@ mod hostile;
 mod lagging;
 mod members;
 mod messages;
+mod model;
 mod publishing;
 mod receipts;
 mod retention;

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt, Full};
+use secrecy::SecretString;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::Client;
 use crate::chat::domain::{Email, Password, PersonName, Role};
 use crate::chat::live::Port;
+use crate::chat::storage::empty_database;
 use crate::chat::{Chat, ChatConfig, NewUser, RateLimits, events, rest};
 use crate::http::Router;
 use crate::socketio::Io;
@@ -23,7 +25,33 @@ pub(super) struct World {
     pub(super) chat: Arc<Chat>,
     pub(super) io: Io,
     router: Router<Arc<Chat>>,
-    directory: Arc<TempDir>,
+    place: Place,
+}
+
+/// Where the application keeps its data, and what its connections are like.
+struct Place {
+    url: SecretString,
+    engine: engineio::Config,
+    _directory: TempDir,
+}
+
+impl Place {
+    async fn empty() -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        Self {
+            url: empty_database(directory.path()).await,
+            engine: engineio::Config::default(),
+            _directory: directory,
+        }
+    }
+
+    async fn chat(&self, adjust: impl FnOnce(&mut ChatConfig)) -> Arc<Chat> {
+        let secret = *b"0123456789abcdef0123456789abcdef";
+        let mut config = ChatConfig::new(self.url.clone(), secret);
+        config.rate_limits = RateLimits::Off;
+        adjust(&mut config);
+        Chat::open(config).await.expect("the application opens")
+    }
 }
 
 /// Somebody with an account and a token.
@@ -88,58 +116,41 @@ impl World {
 
     /// With a configuration of its own. Rates are off unless it says so.
     pub(super) async fn with(adjust: impl FnOnce(&mut ChatConfig)) -> Self {
-        let directory = new_directory();
-        Self::open(directory, adjust, engineio::Config::default()).await
+        Self::open(Place::empty().await, adjust).await
     }
 
     /// In which a client is behind with a few kilobytes.
     pub(super) async fn impatient() -> Self {
-        let directory = new_directory();
-        let mut engine = engineio::Config::default();
-        engine.outbox.soft_bytes = 4096;
-        engine.congestion_timeout = std::time::Duration::from_secs(60);
-        Self::open(directory, |_| (), engine).await
+        let mut place = Place::empty().await;
+        place.engine.outbox.soft_bytes = 4096;
+        place.engine.congestion_timeout = std::time::Duration::from_secs(60);
+        Self::open(place, |_| ()).await
     }
 
     /// Whose sockets are something else's.
     pub(super) async fn on(port: Box<dyn Port>) -> Self {
-        let (chat, directory) = Self::chat(new_directory(), |_| ()).await;
-        let io = Io::builder().build();
+        let place = Place::empty().await;
+        let chat = place.chat(|_| ()).await;
         chat.live.attach(port);
-        Self::around(chat, io, directory)
+        Self {
+            chat,
+            io: Io::builder().build(),
+            router: rest::router(),
+            place,
+        }
     }
 
-    async fn open(
-        directory: Arc<TempDir>,
-        adjust: impl FnOnce(&mut ChatConfig),
-        engine: engineio::Config,
-    ) -> Self {
-        let (chat, directory) = Self::chat(directory, adjust).await;
-        let io = Io::builder().engine(engine);
+    async fn open(place: Place, adjust: impl FnOnce(&mut ChatConfig)) -> Self {
+        let chat = place.chat(adjust).await;
+        let io = Io::builder().engine(place.engine.clone());
         let io = io.namespace("/", |namespace| events::namespace(&chat, namespace));
         let io = io.build();
         chat.attach(&io);
-        Self::around(chat, io, directory)
-    }
-
-    async fn chat(
-        directory: Arc<TempDir>,
-        adjust: impl FnOnce(&mut ChatConfig),
-    ) -> (Arc<Chat>, Arc<TempDir>) {
-        let url = format!("sqlite:{}", directory.path().join("chat.db").display());
-        let mut config = ChatConfig::new(url, *b"0123456789abcdef0123456789abcdef");
-        config.rate_limits = RateLimits::Off;
-        adjust(&mut config);
-        let chat = Chat::open(config).await.expect("the application opens");
-        (chat, directory)
-    }
-
-    fn around(chat: Arc<Chat>, io: Io, directory: Arc<TempDir>) -> Self {
         Self {
             chat,
             io,
             router: rest::router(),
-            directory,
+            place,
         }
     }
 
@@ -147,7 +158,7 @@ impl World {
     pub(super) async fn restart(self) -> Self {
         self.io.close();
         self.chat.close().await;
-        Self::open(self.directory, |_| (), engineio::Config::default()).await
+        Self::open(self.place, |_| ()).await
     }
 
     /// A request as it stands.
@@ -268,10 +279,6 @@ impl World {
     pub(super) async fn settled(&self, chat: &str) {
         self.chat.settled(&chat.into()).await;
     }
-}
-
-fn new_directory() -> Arc<TempDir> {
-    Arc::new(tempfile::tempdir().expect("a temporary directory"))
 }
 
 impl Someone {

@@ -1,5 +1,6 @@
 //! The server: namespaces on an Engine.IO server.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -8,29 +9,33 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use engineio::{Application, Handshake, Server, SessionHandle};
+use engineio::{Application, CloseMode, Handshake, Server, SessionHandle};
 use http::{Request, Response};
 use http_body_util::Full;
 use serde::Serialize;
 
 use super::bundles::ClientBundles;
 use super::client::Driver;
+use super::handler::SocketData;
 use super::namespace::{Namespace, NamespaceBuilder};
 use super::operators::Broadcast;
 use super::socket::{EmitError, Socket};
 use crate::socketio::adapter::{Adapter, LocalAdapter};
 use crate::socketio::proto::connection::ConnectionLimits;
 use crate::socketio::proto::names::DEFAULT_NAMESPACE;
+use crate::socketio::proto::parser::Parser;
 
 /// Configures a server.
 #[must_use]
 pub struct IoBuilder {
     path: String,
     engine: engineio::Config,
+    parser: Parser,
     limits: ConnectionLimits,
     max_rooms: usize,
     adapter: Option<AdapterFactory>,
     namespaces: HashMap<Box<str>, NamespaceBuilder>,
+    states: SocketData,
     bundles: Option<ClientBundles>,
 }
 
@@ -46,6 +51,12 @@ impl IoBuilder {
     /// The settings of the engine. Its path is set by [`path`](Self::path).
     pub fn engine(mut self, config: engineio::Config) -> Self {
         self.engine = config;
+        self
+    }
+
+    /// The form of the packets. Default [`Parser::Json`]; every client must use the same.
+    pub fn parser(mut self, parser: Parser) -> Self {
+        self.parser = parser;
         self
     }
 
@@ -87,6 +98,14 @@ impl IoBuilder {
         self
     }
 
+    /// Gives handlers something to share: a pool, a cache, a configuration. They ask for it by its
+    /// type, as [`State`](super::extract::State). A second value of a type replaces the first.
+    pub fn state<S: Any + Send + Sync>(mut self, state: S) -> Self {
+        self.states.retain(|other| !other.is::<S>());
+        self.states.push(Arc::new(state));
+        self
+    }
+
     /// Serves the official browser client at the server's path.
     pub fn client_bundles(mut self, bundles: ClientBundles) -> Self {
         self.bundles = Some(bundles);
@@ -97,22 +116,26 @@ impl IoBuilder {
     pub fn build(mut self) -> Io {
         self.namespaces.entry(DEFAULT_NAMESPACE.into()).or_default();
         self.engine.path.clone_from(&self.path);
+        self.engine.add_trailing_slash = self.path.ends_with('/');
         self.limits.max_attachment_bytes = self
             .limits
             .max_attachment_bytes
             .min(self.engine.max_payload);
+        let states = Arc::new(self.states);
         let namespaces = self.namespaces.into_iter().map(|(name, handlers)| {
             let adapter = match &self.adapter {
                 Some(make) => make(&name),
                 None => Box::new(LocalAdapter::new(self.max_rooms)),
             };
-            let namespace = Namespace::new(&name, handlers, adapter);
+            let namespace =
+                Namespace::new(&name, self.parser, Arc::clone(&states), handlers, adapter);
             (name, namespace)
         });
         let namespaces: HashMap<_, _> = namespaces.collect();
         let root = namespaces[DEFAULT_NAMESPACE].clone();
         let shared = Shared {
             namespaces,
+            parser: self.parser,
             limits: self.limits,
             closing: AtomicBool::new(false),
         };
@@ -139,6 +162,7 @@ impl fmt::Debug for IoBuilder {
 /// What every session of a server needs.
 pub(crate) struct Shared {
     pub(crate) namespaces: HashMap<Box<str>, Namespace>,
+    pub(crate) parser: Parser,
     pub(crate) limits: ConnectionLimits,
     closing: AtomicBool,
 }
@@ -182,10 +206,12 @@ impl Io {
         IoBuilder {
             path: "/socket.io/".to_owned(),
             engine: engineio::Config::default(),
+            parser: Parser::default(),
             limits: ConnectionLimits::default(),
             max_rooms: 1024,
             adapter: None,
             namespaces: HashMap::new(),
+            states: Vec::new(),
             bundles: None,
         }
     }
@@ -257,6 +283,25 @@ impl Io {
     /// Number of open connections, those that have joined no namespace included.
     pub fn clients_count(&self) -> usize {
         self.0.engine.clients_count()
+    }
+
+    /// Ends up to `most` connections after what is queued for them, for a stop that does not send
+    /// everybody away in one moment; says how many were open. Their sockets are disconnected as by
+    /// [`close`](Self::close), which must follow.
+    pub fn close_some(&self, most: usize) -> usize {
+        self.0.shared.closing.store(true, Ordering::Release);
+        let open = self.0.engine.sessions();
+        let leaving = open.iter().filter(|session| !session.is_closed());
+        for session in leaving.take(most) {
+            session.close(CloseMode::Flush);
+        }
+        open.len()
+    }
+
+    /// Waits until every connection has ended and no handler is under way. For use after
+    /// [`close`](Self::close); a time-out belongs around it.
+    pub async fn closed(&self) {
+        self.0.engine.closed().await;
     }
 
     /// Ends every connection at once; sockets are disconnected as [`ServerShuttingDown`], and their

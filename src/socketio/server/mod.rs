@@ -3,6 +3,7 @@
 pub(crate) mod ack;
 pub(crate) mod bundles;
 pub(crate) mod client;
+pub(crate) mod extract;
 pub(crate) mod handler;
 pub(crate) mod io;
 pub(crate) mod namespace;

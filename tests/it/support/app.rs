@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 
-use clap::Parser as _;
 use http::Method;
 use parlance::app::{self, Running};
 use parlance::config::Cli;
@@ -34,7 +33,7 @@ impl TestApp {
         if !options.iter().any(|option| option.starts_with("--listen")) {
             arguments.push("--listen=127.0.0.1:0");
         }
-        let cli = Cli::try_parse_from(arguments).expect("known options");
+        let cli = Cli::read(arguments).expect("known options");
         let settings = cli.serve.validate().expect("good settings");
         let running = app::start(settings).await.expect("a free port");
         Self {
@@ -52,6 +51,11 @@ impl TestApp {
     /// Ends it as SIGTERM would.
     pub(crate) async fn stop(&mut self) {
         self.running.take().expect("running").stop().await;
+    }
+
+    /// Begins to end it as SIGTERM would.
+    pub(crate) fn begin_to_stop(&mut self) -> tokio::task::JoinHandle<()> {
+        tokio::spawn(self.running.take().expect("running").stop())
     }
 
     /// A request of nobody in particular.

@@ -76,11 +76,14 @@ impl Live {
         }
     }
 
-    /// Waits until the server has closed the connection.
-    pub(crate) async fn closed(&mut self) {
+    /// Waits until the server has closed the connection; gives what still came.
+    pub(crate) async fn closed(&mut self) -> Vec<String> {
+        let mut last = Vec::new();
         while let Some(packet) = self.packet().await {
             self.keep(&packet);
+            last.push(packet);
         }
+        last
     }
 
     fn keep(&mut self, packet: &str) {

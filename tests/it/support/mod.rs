@@ -6,6 +6,7 @@ mod person;
 mod process;
 mod raw;
 mod rest;
+mod wire;
 
 pub(crate) use app::TestApp;
 pub(crate) use live::Live;
@@ -13,6 +14,7 @@ pub(crate) use person::{PASSWORD, Person};
 pub(crate) use process::Program;
 pub(crate) use raw::raw;
 pub(crate) use rest::{Answer, request};
+pub(crate) use wire::{End, Heard, Wire, frame, upgrade_head};
 
 use std::time::Duration;
 

@@ -2,17 +2,9 @@
 
 use sqlx::SqliteConnection;
 
-use super::rows::unreadable;
-use crate::chat::domain::{ChatId, Rev, Seq, Timestamp, UserId};
-use crate::chat::storage::{Head, LogEntry, LogKind, PRUNED_AT_ONCE, StoreError};
-
-#[derive(sqlx::FromRow)]
-struct HeadRow {
-    rev: i64,
-    last_seq: i64,
-    read_seq: i64,
-    oldest: Option<i64>,
-}
+use crate::chat::domain::{ChatId, Rev, Timestamp, UserId};
+use crate::chat::storage::rows::{HeadRow, LogRow};
+use crate::chat::storage::{Head, LogEntry, PRUNED_AT_ONCE, StoreError};
 
 pub(super) async fn head(
     connection: &mut SqliteConnection,
@@ -29,20 +21,7 @@ pub(super) async fn head(
     .bind(chat.as_str())
     .fetch_optional(connection)
     .await?;
-    Ok(row.map(|row| Head {
-        rev: Rev(row.rev as u64),
-        last_seq: Seq(row.last_seq as u64),
-        read_seq: Seq(row.read_seq as u64),
-        oldest: row.oldest.map(|rev| Rev(rev as u64)),
-    }))
-}
-
-#[derive(sqlx::FromRow)]
-struct LogRow {
-    rev: i64,
-    kind: String,
-    seq: Option<i64>,
-    payload: Option<String>,
+    Ok(row.map(HeadRow::read))
 }
 
 pub(super) async fn entries(
@@ -63,17 +42,6 @@ pub(super) async fn entries(
     .fetch_all(connection)
     .await?;
     rows.into_iter().map(LogRow::read).collect()
-}
-
-impl LogRow {
-    fn read(self) -> Result<LogEntry, StoreError> {
-        Ok(LogEntry {
-            rev: Rev(self.rev as u64),
-            kind: LogKind::from_name(&self.kind).ok_or_else(|| unreadable("kind"))?,
-            seq: self.seq.map(|seq| Seq(seq as u64)),
-            payload: self.payload,
-        })
-    }
 }
 
 pub(super) async fn insert(
