@@ -1,6 +1,6 @@
 //! A Socket.IO client that polls the server in the same process.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
@@ -22,6 +22,7 @@ pub(super) struct Client {
     sid: String,
     inbox: VecDeque<String>,
     events: VecDeque<(String, Value)>,
+    answers: HashMap<u32, Value>,
     next_ack: u32,
 }
 
@@ -42,6 +43,7 @@ impl Client {
             sid: String::new(),
             inbox: VecDeque::new(),
             events: VecDeque::new(),
+            answers: HashMap::new(),
             next_ack: 0,
         };
         let (_, open) = client.http("GET", query, authorization, "").await;
@@ -172,21 +174,27 @@ impl Client {
         self.answer(id).await
     }
 
-    /// The acknowledgement with this number; events before it are kept.
+    /// The acknowledgement with this number; whatever else comes is kept.
     pub(super) async fn answer(&mut self, id: u32) -> Value {
-        let prefix = format!("43{id}");
         loop {
+            if let Some(answer) = self.answers.remove(&id) {
+                return answer;
+            }
             let packet = self.packet().await;
             assert_ne!(packet, "", "the connection is closed");
-            if let Some(arguments) = packet.strip_prefix(&prefix) {
-                let arguments: Value = serde_json::from_str(arguments).expect("JSON");
-                return arguments[0].clone();
-            }
             self.keep(&packet);
         }
     }
 
     fn keep(&mut self, packet: &str) {
+        if let Some((id, arguments)) = packet
+            .strip_prefix("43")
+            .and_then(|ack| ack.split_once('['))
+        {
+            let arguments = serde_json::from_str::<Value>(&format!("[{arguments}"));
+            let answer = arguments.expect("JSON")[0].take();
+            self.answers.insert(id.parse().expect("a number"), answer);
+        }
         if let Some(arguments) = packet.strip_prefix("42") {
             let mut arguments: Vec<Value> = serde_json::from_str(arguments).expect("JSON");
             let payload = if arguments.len() > 1 {

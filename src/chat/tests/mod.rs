@@ -13,9 +13,11 @@ mod members;
 mod messages;
 mod model;
 mod publishing;
+mod rates;
 mod receipts;
 mod retention;
 mod rights;
+mod sequences;
 mod world;
 
 use client::Client;
