@@ -19,7 +19,7 @@ use crate::socketio::server::socket::Socket;
 pub(crate) struct Recipient {
     pub(super) key: SocketKey,
     pub(super) session: SessionHandle,
-    socket: Socket,
+    pub(super) socket: Socket,
 }
 
 /// The rooms that a socket is in, kept with the socket.
@@ -197,6 +197,10 @@ impl Adapter for LocalAdapter {
 
     fn broadcast(&self, frame: &Frame, target: &Target<'_>, delivery: Delivery) {
         broadcast::send(frame, self.audience(target), delivery);
+    }
+
+    fn broadcast_unless_behind(&self, frame: &Frame, target: &Target<'_>) -> Vec<Socket> {
+        broadcast::send_unless_behind(frame, self.audience(target))
     }
 
     fn sockets(&self, target: &Target<'_>) -> Vec<Socket> {
