@@ -103,7 +103,7 @@ pub fn postgres_address(url: &str) -> Option<String> {
 
 /// On a connection of its own: building an index may take longer than any
 /// statement of the application.
-async fn migrate(options: &PgConnectOptions) -> Result<(), StoreError> {
+pub(super) async fn migrate(options: &PgConnectOptions) -> Result<(), StoreError> {
     let mut connection = options.connect().await?;
     sqlx::migrate!("migrations/postgres")
         .run(&mut connection)
