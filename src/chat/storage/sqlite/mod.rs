@@ -122,3 +122,21 @@ pub(super) async fn pragmas_of(path: &Path) -> Result<Pragmas, StoreError> {
         reader_refuses_writes: write.is_err(),
     })
 }
+
+/// The questions whose plans are tested.
+#[cfg(test)]
+pub(super) const QUESTIONS: [(&str, &str); 13] = [
+    ("LIST", chats::LIST),
+    ("PARTICIPANTS", chats::PARTICIPANTS),
+    ("LAST_MESSAGES", chats::LAST_MESSAGES),
+    ("UNREAD", chats::UNREAD),
+    ("REACTIONS", messages::REACTIONS),
+    ("RANGE", messages::RANGE),
+    ("BY_SEQ", messages::BY_SEQ),
+    ("REPEAT", messages::REPEAT),
+    ("HEAD", log::HEAD),
+    ("ENTRIES", log::ENTRIES),
+    ("SEARCH", people::SEARCH),
+    ("LOOK_UP", posting::LOOK_UP),
+    ("PAGE", notifications::PAGE),
+];
