@@ -32,8 +32,8 @@ pub use error::Error;
 use limits::Limits;
 use live::Live;
 use service::{Publishing, Recent};
+pub use storage::{Copied, StoreError, TransferError, backup, migrate, postgres_address};
 use storage::{Store, Writer};
-pub use storage::{StoreError, postgres_address};
 
 use crate::socketio::Io;
 

@@ -19,7 +19,10 @@ mod settings;
 pub use database::Database;
 pub use host_tokens::bytes;
 pub use listen::{Host, Listen};
-pub use options::{Cli, Command, CreateUser, ServeOptions, StorageOptions, UserCommand};
+pub use options::{
+    BackupOptions, Cli, Command, CreateUser, MigrateOptions, ServeOptions, StorageOptions,
+    UserCommand,
+};
 pub use problem::{Problem, Problems};
 pub use reference::reference;
 pub(crate) use secret::generate;

@@ -14,6 +14,7 @@ mod sqlite;
 mod statements;
 #[cfg(test)]
 mod tests;
+mod transfer;
 mod values;
 mod writer;
 
@@ -32,6 +33,7 @@ pub use error::StoreError;
 pub use postgres::postgres_address;
 use posting::Rows;
 pub(super) use posting::{Decision, Posting};
+pub use transfer::{Copied, TransferError, backup, migrate};
 pub(super) use values::{
     Asked, ChatCursor, Credentials, Found, Head, History, KeptNotification, LogEntry, LogKind,
     Login, NewChat, NewMessage, NewNotification, NewPerson, NewReaction, NewSession, Page,
