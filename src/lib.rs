@@ -6,6 +6,8 @@ pub mod chat;
 pub mod config;
 mod drain;
 pub mod http;
+pub mod metrics;
 pub mod shutdown;
+mod site;
 pub mod socketio;
 pub mod telemetry;

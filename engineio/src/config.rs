@@ -11,6 +11,7 @@ use std::{
 
 use http::{HeaderMap, request};
 
+use crate::metrics::Metrics;
 use crate::proto::{
     Frame, Sid, Transports, outbox::OutboxLimits, payload::DEFAULT_MAX_PACKETS, session::Settings,
 };
@@ -76,6 +77,8 @@ pub struct Config {
     pub initial_headers: Option<HeadersHook>,
     /// Adds headers to every reply of a session, the 101 included. Default none.
     pub headers: Option<HeadersHook>,
+    /// What the server counts. Default: counters that nobody reads.
+    pub metrics: Arc<Metrics>,
 }
 
 impl Default for Config {
@@ -108,6 +111,7 @@ impl Default for Config {
             http_compression: Some(HttpCompression::default()),
             initial_headers: None,
             headers: None,
+            metrics: Arc::default(),
         }
     }
 }

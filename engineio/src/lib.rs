@@ -26,6 +26,8 @@ mod config;
 #[cfg(feature = "server")]
 mod error;
 #[cfg(feature = "server")]
+pub mod metrics;
+#[cfg(feature = "server")]
 mod server;
 #[cfg(feature = "server")]
 mod transport;
@@ -42,7 +44,7 @@ pub use {
     },
     error::HandshakeError,
     server::{
-        Application, Begun, CloseMode, ConnectionService, Enqueued, Handler, Handshake, Secure,
-        SendError, Server, SessionHandle, begin,
+        Application, Attached, Begun, CloseMode, ConnectionService, Enqueued, Handler, Handshake,
+        Secure, SendError, Server, SessionHandle, begin,
     },
 };

@@ -26,7 +26,7 @@ use http_body_util::Full;
 pub use self::{
     begun::{Begun, begin},
     handle::{CloseMode, Enqueued, SendError, SessionHandle},
-    handshake::{Handshake, Secure},
+    handshake::{Attached, Handshake, Secure},
     service::ConnectionService,
 };
 use self::{
@@ -129,7 +129,7 @@ type Reply = Result<Response<Full<Bytes>>, HandshakeError>;
 impl<A: Application> Server<A> {
     /// Makes a server.
     pub fn new(config: Config, application: A) -> Self {
-        let registry = Arc::new(Registry::new());
+        let registry = Arc::new(Registry::new(Arc::clone(&config.metrics)));
         let origin_log = LogThrottle::default();
         Self {
             inner: Arc::new(Inner {
@@ -173,6 +173,7 @@ impl<A: Application> Server<A> {
             Ok(response) => response,
             Err(error) => {
                 tracing::debug!(code = error.code(), %error, "request refused");
+                self.inner.config.metrics.refused(error.code()).count();
                 self.inner.application.connection_error(&parts, &error);
                 match upgrade {
                     true => error.into_upgrade_response(),

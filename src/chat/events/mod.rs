@@ -25,7 +25,7 @@ use call::{Answer, Call};
 /// server is built it goes to [`Chat::attach`].
 #[must_use]
 pub fn namespace(chat: &Arc<Chat>, namespace: NamespaceBuilder) -> NamespaceBuilder {
-    let handlers: [(&str, Handler); 14] = [
+    let handlers: [(&'static str, Handler); 14] = [
         ("join-chat", |call| Box::pin(rooms::join(call))),
         ("leave-chat", |call| Box::pin(rooms::leave(call))),
         ("typing", |call| Box::pin(rooms::type_in(call))),
@@ -55,9 +55,9 @@ pub fn namespace(chat: &Arc<Chat>, namespace: NamespaceBuilder) -> NamespaceBuil
     let namespace = handlers
         .into_iter()
         .fold(namespace, |namespace, (name, handler)| {
-            namespace.on(name, serving(chat, handler))
+            namespace.on(name, serving(chat, name, handler))
         });
-    namespace.on_any(serving(chat, |call| Box::pin(call::unknown(call))))
+    namespace.on_any(serving(chat, "other", |call| Box::pin(call::unknown(call))))
 }
 
 /// The socket server as the connected side of the application sees it.
@@ -70,8 +70,13 @@ type Served = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 
 fn serving(
     chat: &Arc<Chat>,
+    name: &'static str,
     handler: Handler,
 ) -> impl Fn(Socket, Event) -> Served + Send + Sync + 'static {
     let chat = Arc::clone(chat);
-    move |socket, event| Box::pin(call::serve(Arc::clone(&chat), socket, event, handler))
+    let received = chat.events.received.counter(name);
+    move |socket, event| {
+        received.count();
+        Box::pin(call::serve(Arc::clone(&chat), socket, event, handler))
+    }
 }
