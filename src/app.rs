@@ -166,7 +166,7 @@ pub(crate) async fn open_chat(
 ) -> Result<Arc<Chat>, StartError> {
     make_data_dir(storage)?;
     let database = storage.database.to_string();
-    let mut config = ChatConfig::new(database.as_str(), []);
+    let mut config = ChatConfig::new(storage.database.url(), []);
     config.token_secret = bytes(secret);
     config.durability = storage.durability;
     adjust(&mut config);

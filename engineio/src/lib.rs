@@ -32,19 +32,23 @@ mod server;
 #[cfg(feature = "server")]
 mod transport;
 
-pub use proto::{CloseReason, Frame, FrameBuilder, Message, Sid, TransportKind, Transports};
+pub use proto::{
+    CloseReason, Frame, FrameBuilder, Message, SessionId, Sid, TransportKind, Transports,
+};
 
 #[cfg(feature = "compression")]
-pub use config::HttpCompression;
+pub use {config::HttpCompression, transport::compression::Encoding};
 
 #[cfg(feature = "server")]
 pub use {
     config::{
-        AllowRequest, Config, Cookie, Cors, GenerateId, HeadersHook, Origins, Refusal, SameSite,
+        AllowRequest, Config, Cookie, CookiePriority, Cors, CorsDelegate, CorsUndecided,
+        GenerateId, HeadersHook, HttpLimits, Origins, Refusal, SameSite,
     },
     error::HandshakeError,
     server::{
         Application, Attached, Begun, CloseMode, ConnectionService, Enqueued, Handler, Handshake,
         Secure, SendError, Server, SessionHandle, begin,
     },
+    transport::write_timeout::WriteTimeout,
 };

@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
-use secrecy::SecretSlice;
+use secrecy::{SecretSlice, SecretString};
 
 /// How much a commit waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Durability {
-    /// An acknowledged message is on disk (`synchronous=FULL`).
+    /// An acknowledged message is on disk (`synchronous=FULL` of SQLite,
+    /// `synchronous_commit=on` of PostgreSQL).
     #[default]
     Full,
     /// It survives a crash of the program, not a loss of power
-    /// (`synchronous=NORMAL`).
+    /// (`synchronous=NORMAL`, `synchronous_commit=off`).
     Relaxed,
 }
 
@@ -75,8 +76,9 @@ pub struct HostTokens {
 /// Everything that [`Chat::open`](super::Chat::open) needs.
 #[derive(Debug, Clone)]
 pub struct ChatConfig {
-    /// `sqlite:<path>`; the file is made when it is missing, its directory is not.
-    pub database_url: String,
+    /// `sqlite:<path>`, where the file is made when it is missing, its directory
+    /// is not; or `postgres://…`, of a database that is there.
+    pub database_url: SecretString,
     /// See [`Durability`].
     pub durability: Durability,
     /// The key of our own tokens (HS256), at least 32 bytes.
@@ -99,7 +101,7 @@ pub struct ChatConfig {
 
 impl ChatConfig {
     /// The defaults over a database and a key.
-    pub fn new(database_url: impl Into<String>, token_secret: impl Into<Vec<u8>>) -> Self {
+    pub fn new(database_url: impl Into<SecretString>, token_secret: impl Into<Vec<u8>>) -> Self {
         Self {
             database_url: database_url.into(),
             durability: Durability::default(),

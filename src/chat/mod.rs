@@ -33,9 +33,9 @@ pub use error::Error;
 use limits::Limits;
 use live::Live;
 pub use metrics::ChatMetrics;
-use service::Publishing;
-pub use storage::StoreError;
+use service::{Publishing, Recent};
 use storage::{Store, Writer};
+pub use storage::{StoreError, postgres_address};
 
 use crate::socketio::Io;
 
@@ -79,6 +79,7 @@ pub struct Chat {
     live: Live,
     publishing: Publishing,
     events: metrics::Events,
+    recent: Recent,
 }
 
 impl Chat {
@@ -102,6 +103,7 @@ impl Chat {
             live: Live::default(),
             publishing: Publishing::default(),
             events: metrics::Events::default(),
+            recent: Recent::default(),
         });
         tokio::spawn(service::keep_time(Arc::downgrade(&chat)));
         Ok(chat)

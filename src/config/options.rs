@@ -122,10 +122,12 @@ pub struct StorageOptions {
         hide_env_values = true
     )]
     pub data_dir: PathBuf,
-    /// Where the database is: `sqlite:PATH`. Default: parlance.db in the data folder
+    /// Where the database is: `sqlite:PATH` or `postgres://USER:PASSWORD@HOST/NAME`, with
+    /// `?sslmode=verify-full` over a network. Default: parlance.db in the data folder
     #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<SecretString>,
-    /// `full`: an acknowledged message survives a power cut; `relaxed`: the last moments may be lost
+    /// `full`: an acknowledged message survives a power cut, its commit is synced to the disk
+    /// first; `relaxed`: a power cut loses the last acknowledged messages
     #[arg(
         long,
         value_name = "full|relaxed",

@@ -18,7 +18,7 @@ fn every_problem_is_reported_at_once_and_no_secret_is_repeated() {
         "--listen=nowhere",
         "--cors-origins=https://a.example,ftp",
         "--data-dir=Cargo.toml",
-        "--database-url=postgres://u:hunter2@h/db",
+        "--database-url=mysql://u:hunter2@h/db",
         "--durability=some",
         "--jwt-secret=hunter2",
         "--registration=maybe",

@@ -6,6 +6,7 @@
 
 mod support;
 
+mod security;
 mod server_config;
 mod server_drain;
 mod server_http;

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt, time::Duration};
 
-use super::{frame::BinaryForm, sid::Sid};
+use super::{frame::BinaryForm, json::quote, sid::SessionId};
 
 /// The transports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +23,15 @@ impl TransportKind {
         match self {
             Self::Polling => "polling",
             Self::Websocket => "websocket",
+        }
+    }
+
+    /// The transport that is not named so.
+    #[cfg(feature = "server")]
+    pub(crate) fn other_than(name: &str) -> Self {
+        match Self::parse(name) {
+            Some(Self::Websocket) => Self::Polling,
+            _ => Self::Websocket,
         }
     }
 
@@ -110,6 +119,26 @@ pub enum BadRequest {
     NoHost,
     /// No session id could be made, or the one that was made is taken.
     IdGeneration,
+    /// Nobody could say whether the origin is allowed.
+    CorsUndecided,
+}
+
+impl BadRequest {
+    /// The name of the reason; that of the official server, where it has one.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::DuplicateParameter => "DUPLICATE_PARAMETER",
+            Self::InvalidOrigin => "INVALID_ORIGIN",
+            Self::TransportMismatch => "TRANSPORT_MISMATCH",
+            Self::ProtocolMismatch => "PROTOCOL_MISMATCH",
+            Self::NotAnUpgrade => "TRANSPORT_HANDSHAKE_ERROR",
+            Self::Body => "BODY",
+            Self::NoHost => "NO_HOST",
+            Self::IdGeneration => "ID_GENERATION_ERROR",
+            Self::CorsUndecided => "MIDDLEWARE_FAILURE",
+        }
+    }
 }
 
 /// The parsed query string of a request.
@@ -220,8 +249,8 @@ pub struct Facts<'a> {
 pub enum Request {
     /// It opens a session.
     Handshake(TransportKind),
-    /// It belongs to a session: a poll, a post, or an upgrade.
-    Session(Sid, TransportKind),
+    /// It belongs to the session that `transport_of` has found: a poll, a post, or an upgrade.
+    Session(TransportKind),
 }
 
 /// Decides what a request is; the checks and their order are those of the official server, so that
@@ -232,7 +261,7 @@ pub enum Request {
 pub fn classify(
     facts: Facts<'_>,
     offered: Transports,
-    transport_of: impl FnOnce(&Sid) -> Option<TransportKind>,
+    transport_of: impl FnOnce(&str) -> Option<TransportKind>,
 ) -> Result<Request, Refused> {
     let query = facts.query;
     if query.has_duplicate() {
@@ -247,10 +276,9 @@ pub fn classify(
     }
     match query.get("sid").filter(|sid| !sid.is_empty()) {
         Some(sid) => {
-            let sid = Sid::parse(sid).ok_or(Refused::UnknownSid)?;
-            let current = transport_of(&sid).ok_or(Refused::UnknownSid)?;
+            let current = transport_of(sid).ok_or(Refused::UnknownSid)?;
             check_session_request(facts, kind, current)?;
-            Ok(Request::Session(sid, kind))
+            Ok(Request::Session(kind))
         }
         None => {
             check_handshake(facts, kind)?;
@@ -299,7 +327,7 @@ fn has_control_characters(value: &[u8]) -> bool {
 #[derive(Debug, Clone, Copy)]
 pub struct Open<'a> {
     /// The session's id.
-    pub sid: &'a Sid,
+    pub sid: &'a SessionId,
     /// Whether the client may upgrade to WebSocket.
     pub upgrade: bool,
     /// From the open packet, or a pong, to the next ping.
@@ -311,12 +339,12 @@ pub struct Open<'a> {
 }
 
 impl Open<'_> {
-    /// The packet: `0` and JSON with exactly the keys of the protocol. The id needs no escaping.
+    /// The packet: `0` and JSON with exactly the keys of the protocol.
     #[must_use]
     pub fn encode(&self) -> String {
         format!(
-            r#"0{{"sid":"{}","upgrades":{},"pingInterval":{},"pingTimeout":{},"maxPayload":{}}}"#,
-            self.sid.as_str(),
+            r#"0{{"sid":{},"upgrades":{},"pingInterval":{},"pingTimeout":{},"maxPayload":{}}}"#,
+            quote(self.sid.as_str()),
             if self.upgrade {
                 r#"["websocket"]"#
             } else {
@@ -344,7 +372,7 @@ mod tests {
             origin: None,
         };
         classify(facts, Transports::default(), |sid| {
-            (sid.as_str() == SID).then_some(TransportKind::Polling)
+            (sid == SID).then_some(TransportKind::Polling)
         })
     }
 
@@ -404,7 +432,7 @@ mod tests {
     }
 
     #[test]
-    fn a_malformed_sid_is_an_unknown_session() {
+    fn a_foreign_sid_is_an_unknown_session() {
         for sid in [
             "nope",
             "__proto__",
@@ -492,7 +520,7 @@ mod tests {
 
     #[test]
     fn the_open_packet_has_exactly_the_keys_of_the_protocol() {
-        let sid = Sid::parse(SID).unwrap();
+        let sid = SessionId::new(SID).unwrap();
         let open = Open {
             sid: &sid,
             upgrade: true,

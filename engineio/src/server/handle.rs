@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 pub use crate::proto::{outbox::Enqueued, session::CloseMode};
 use crate::{
     proto::{
-        Frame, Outbox, Sid, TransportKind,
+        Frame, Outbox, SessionId, TransportKind,
         outbox::{EnqueueError, OutboxLimits},
         session::Admission,
     },
@@ -44,7 +44,7 @@ pub struct SessionHandle(pub(super) Arc<Shared>);
 impl SessionHandle {
     /// The session's id. It is a secret between the client and the server.
     #[must_use]
-    pub fn id(&self) -> &Sid {
+    pub fn id(&self) -> &SessionId {
         &self.0.sid
     }
 
@@ -175,7 +175,7 @@ pub(crate) enum PostReply {
 
 /// What a session's task shares with everybody else.
 pub(crate) struct Shared {
-    pub(super) sid: Sid,
+    pub(super) sid: SessionId,
     slot: Mutex<Slot>,
 }
 
@@ -192,7 +192,7 @@ pub(crate) struct Slot {
 }
 
 impl Shared {
-    pub(super) fn new(sid: Sid, transport: TransportKind, limits: OutboxLimits) -> Self {
+    pub(super) fn new(sid: SessionId, transport: TransportKind, limits: OutboxLimits) -> Self {
         let slot = Slot {
             outbox: Outbox::new(limits, crate::proto::frame::BinaryForm::Frames),
             transport,

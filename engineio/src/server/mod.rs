@@ -1,6 +1,7 @@
 //! The server: it answers requests and runs one task per session.
 
 mod begun;
+mod connection;
 mod cors;
 mod driver;
 mod handle;
@@ -12,6 +13,7 @@ mod route;
 mod service;
 
 use std::{
+    borrow::Cow,
     net::SocketAddr,
     sync::Arc,
     task,
@@ -36,7 +38,7 @@ use self::{
 #[cfg(feature = "compression")]
 use crate::transport::compression::Encoding;
 use crate::{
-    config::Config,
+    config::{Config, Cors, CorsUndecided},
     error::HandshakeError,
     proto::{
         CloseReason, Message, TransportKind,
@@ -98,7 +100,8 @@ pub trait Application: Send + Sync + 'static {
     /// own.
     fn open(&self, handshake: Handshake, session: SessionHandle) -> Self::Handler;
 
-    /// A request was refused before it reached a session.
+    /// A request was refused before it reached a session. [`HandshakeError::code`] and its text are
+    /// what the client is told, [`HandshakeError::context`] is why.
     fn connection_error(&self, request: &request::Parts, error: &HandshakeError) {
         let _ = (request, error);
     }
@@ -111,6 +114,8 @@ pub struct Server<A: Application> {
 
 struct Inner<A> {
     config: Config,
+    /// See [`Config::exact_path`].
+    path: String,
     application: A,
     registry: Arc<Registry>,
     origin_log: LogThrottle,
@@ -131,9 +136,11 @@ impl<A: Application> Server<A> {
     pub fn new(config: Config, application: A) -> Self {
         let registry = Arc::new(Registry::new(Arc::clone(&config.metrics)));
         let origin_log = LogThrottle::default();
+        let path = config.exact_path();
         Self {
             inner: Arc::new(Inner {
                 config,
+                path,
                 application,
                 registry,
                 origin_log,
@@ -168,23 +175,49 @@ impl<A: Application> Server<A> {
         if let Some(response) = self.refuse_early(&parts) {
             return response;
         }
-        let upgrade = route::is_upgrade(&parts);
-        let mut response = match self.answer(&mut parts, body, peer).await {
-            Ok(response) => response,
-            Err(error) => {
-                tracing::debug!(code = error.code(), %error, "request refused");
-                self.inner.config.metrics.refused(error.code()).count();
-                self.inner.application.connection_error(&parts, &error);
-                match upgrade {
-                    true => error.into_upgrade_response(),
-                    false => error.into_response(),
-                }
-            }
+        let cors = match self.cors(&parts, peer).await {
+            Ok(cors) => cors,
+            Err(error) => return self.refuse(&parts, error),
         };
-        if let Some(cors) = &self.inner.config.cors {
+        match &cors {
+            Some(cors) if parts.method == Method::OPTIONS => return cors::preflight(cors, &parts),
+            _ => {}
+        }
+        let reply = self.answer(&mut parts, body, peer, cors.as_deref()).await;
+        // No page can read why its WebSocket was refused.
+        let is_read = reply.is_ok() || !route::is_upgrade(&parts);
+        let mut response = reply.unwrap_or_else(|error| self.refuse(&parts, error));
+        if let Some(cors) = cors.as_ref().filter(|_| is_read) {
             cors::decorate(cors, &parts.headers, response.headers_mut());
         }
         response
+    }
+
+    /// The rules of cross-origin access for a request.
+    async fn cors(
+        &self,
+        parts: &request::Parts,
+        peer: SocketAddr,
+    ) -> Result<Option<Cow<'_, Cors>>, HandshakeError> {
+        let config = &self.inner.config;
+        match &config.cors_delegate {
+            None => Ok(config.cors.as_ref().map(Cow::Borrowed)),
+            Some(delegate) => match delegate.decide(parts, peer).await {
+                Ok(cors) => Ok(cors.map(Cow::Owned)),
+                Err(CorsUndecided) => Err(BadRequest::CorsUndecided.into()),
+            },
+        }
+    }
+
+    /// Tells the application, and makes the reply.
+    fn refuse(&self, parts: &request::Parts, error: HandshakeError) -> Response<Full<Bytes>> {
+        tracing::debug!(code = error.code(), %error, "request refused");
+        self.inner.config.metrics.refused(error.code()).count();
+        self.inner.application.connection_error(parts, &error);
+        match route::is_upgrade(parts) {
+            true => error.into_upgrade_response(),
+            false => error.into_response(),
+        }
     }
 
     /// Closes every session at once; what is queued for them is lost.
@@ -220,7 +253,7 @@ impl<A: Application> Server<A> {
     /// What is answered before the protocol is looked at.
     fn refuse_early(&self, parts: &request::Parts) -> Option<Response<Full<Bytes>>> {
         let config = &self.inner.config;
-        if parts.uri.path() != config.path {
+        if parts.uri.path() != self.inner.path {
             return Some(polling::bare(StatusCode::NOT_FOUND));
         }
         if parts
@@ -230,17 +263,17 @@ impl<A: Application> Server<A> {
         {
             return Some(polling::closing(polling::bare(StatusCode::URI_TOO_LONG)));
         }
-        if route::lacks_host(parts) {
-            let response = HandshakeError::from(BadRequest::NoHost).into_response();
-            return Some(polling::closing(response));
-        }
-        match &config.cors {
-            Some(cors) if parts.method == Method::OPTIONS => Some(cors::preflight(cors, parts)),
-            _ => None,
-        }
+        route::lacks_host(parts)
+            .then(|| polling::closing(self.refuse(parts, BadRequest::NoHost.into())))
     }
 
-    async fn answer<B>(&self, parts: &mut request::Parts, body: B, peer: SocketAddr) -> Reply
+    async fn answer<B>(
+        &self,
+        parts: &mut request::Parts,
+        body: B,
+        peer: SocketAddr,
+        cors: Option<&Cors>,
+    ) -> Reply
     where
         B: http_body::Body + Send,
         B::Data: Send,
@@ -255,7 +288,7 @@ impl<A: Application> Server<A> {
                 session.as_ref().map(|session| session.lock().transport)
             },
         )?;
-        self.check_origin(parts)?;
+        self.check_origin(parts, cors)?;
         let mut response = match (request, session) {
             (Kind::Handshake(TransportKind::Polling), _) => {
                 self.open_polling(parts, query, peer).await?
@@ -263,10 +296,10 @@ impl<A: Application> Server<A> {
             (Kind::Handshake(TransportKind::Websocket), _) => {
                 self.open_stream(parts, query, peer).await?
             }
-            (Kind::Session(_, TransportKind::Websocket), Some(session)) => {
+            (Kind::Session(TransportKind::Websocket), Some(session)) => {
                 self.attach_stream(parts, &query, session)?
             }
-            (Kind::Session(_, TransportKind::Polling), Some(session)) => {
+            (Kind::Session(TransportKind::Polling), Some(session)) => {
                 self.answer_polling(parts, body, session).await?
             }
             (Kind::Session(..), None) => return Err(Refused::UnknownSid.into()),
@@ -293,7 +326,17 @@ impl<A: Application> Server<A> {
                 PollReply::Refused(admission) => requests::refuse(admission),
             },
             Method::POST if polling::is_octet_stream(&parts.headers) => {
-                Ok(requests::refuse_octet_stream(&session))
+                Ok(requests::refuse_unread(&session, StatusCode::BAD_REQUEST))
+            }
+            Method::POST if polling::is_encoded(&parts.headers) => {
+                let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+                let mut response = requests::refuse_unread(&session, status);
+                // RFC 9110 section 15.5.16: what would be taken.
+                let identity = HeaderValue::from_static("identity");
+                response
+                    .headers_mut()
+                    .insert(header::ACCEPT_ENCODING, identity);
+                Ok(response)
             }
             Method::POST => {
                 let config = &self.inner.config;
@@ -334,8 +377,12 @@ impl<A: Application> Server<A> {
 
     /// A page of another origin may not act with what its visitor's browser knows. The official
     /// server leaves this to the browser, which does not check WebSockets.
-    fn check_origin(&self, parts: &request::Parts) -> Result<(), HandshakeError> {
-        if cors::is_origin_allowed(self.inner.config.cors.as_ref(), &parts.headers) {
+    fn check_origin(
+        &self,
+        parts: &request::Parts,
+        cors: Option<&Cors>,
+    ) -> Result<(), HandshakeError> {
+        if cors::is_origin_allowed(cors, &parts.headers) {
             return Ok(());
         }
         if self.inner.origin_log.may_log() {
@@ -355,6 +402,9 @@ impl<A: Application> Server<A> {
         initial: bool,
     ) {
         let config = &self.inner.config;
+        if response.status() == StatusCode::OK {
+            polling::silence_xss_filter(&parts.headers, response.headers_mut());
+        }
         let initial = config.initial_headers.as_ref().filter(|_| initial);
         for hook in initial.into_iter().chain(&config.headers) {
             hook.apply(response.headers_mut(), parts);

@@ -15,10 +15,10 @@ use super::{
     route,
 };
 use crate::{
-    config::{Cookie, SameSite},
+    config::Cookie,
     error::HandshakeError,
     proto::{
-        Frame, Session, Sid, TransportKind,
+        Frame, Session, SessionId, Sid, TransportKind,
         handshake::{BadRequest, Open, Query, Refused},
         inspector::StreamLimits,
         payload,
@@ -42,7 +42,7 @@ impl<A: Application> Server<A> {
         self.admit(parts, &query, peer).await?;
         let kind = TransportKind::Polling;
         let opening = self.inner.register(parts, peer, kind).await?;
-        let sid = opening.shared.sid;
+        let sid = opening.shared.sid.clone();
         let open = Bytes::from(self.inner.open_packet(&sid, kind));
         let initial = self
             .inner
@@ -123,7 +123,7 @@ impl<A: Application> Server<A> {
     ) -> Result<(), HandshakeError> {
         if let Some(hook) = &self.inner.config.allow_request {
             let decision = hook.decide(parts, peer).await;
-            decision.map_err(|refusal| HandshakeError::Forbidden(refusal.message))?;
+            decision.map_err(HandshakeError::Forbidden)?;
         }
         match query.is_revision_4() {
             true => Ok(()),
@@ -177,14 +177,14 @@ impl<A: Application> Inner<A> {
                 tracing::error!(%error, "no randomness for session ids");
                 BadRequest::IdGeneration
             })?;
-            if let Some(opening) = self.try_register(Sid::from_random(random), kind) {
+            if let Some(opening) = self.try_register(Sid::from_random(random).into(), kind) {
                 return Ok(opening);
             }
         }
     }
 
     /// `None`: the id is taken.
-    fn try_register(&self, sid: Sid, kind: TransportKind) -> Option<Opening> {
+    fn try_register(&self, sid: SessionId, kind: TransportKind) -> Option<Opening> {
         let shared = Arc::new(Shared::new(sid, kind, self.config.outbox));
         self.registry.insert(&shared).then(|| Opening {
             shared,
@@ -193,7 +193,7 @@ impl<A: Application> Inner<A> {
         })
     }
 
-    fn open_packet(&self, sid: &Sid, kind: TransportKind) -> String {
+    fn open_packet(&self, sid: &SessionId, kind: TransportKind) -> String {
         let open = Open {
             sid,
             upgrade: kind == TransportKind::Polling && self.config.offers_upgrade(),
@@ -263,6 +263,7 @@ struct Switching {
 /// No extension is ever agreed on, above all no compression: a peer could make us inflate.
 fn switch_protocols(parts: &mut request::Parts) -> Result<Switching, HandshakeError> {
     let accept = route::accept_key(&parts.headers)?;
+    let subprotocol = route::subprotocol(&parts.headers)?;
     let upgrade = parts
         .extensions
         .remove::<OnUpgrade>()
@@ -272,32 +273,17 @@ fn switch_protocols(parts: &mut request::Parts) -> Result<Switching, HandshakeEr
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    if let Some(name) = subprotocol {
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, name);
+    }
     Ok(Switching { response, upgrade })
 }
 
-fn set_cookie(response: &mut Response<Full<Bytes>>, cookie: &Cookie, sid: &Sid) {
-    let mut value = format!("{}={}", cookie.name, sid.as_str());
-    if let Some(max_age) = cookie.max_age {
-        value.push_str(&format!("; Max-Age={}", max_age.as_secs()));
-    }
-    value.push_str(&format!("; Path={}", cookie.path));
-    for (set, attribute) in [
-        (cookie.http_only, "; HttpOnly"),
-        (cookie.secure, "; Secure"),
-    ] {
-        if set {
-            value.push_str(attribute);
+fn set_cookie(response: &mut Response<Full<Bytes>>, cookie: &Cookie, sid: &SessionId) {
+    match cookie.line(sid.as_str()) {
+        Some(line) => {
+            response.headers_mut().append(header::SET_COOKIE, line);
         }
-    }
-    value.push_str(match cookie.same_site {
-        SameSite::Strict => "; SameSite=Strict",
-        SameSite::Lax => "; SameSite=Lax",
-        SameSite::None => "; SameSite=None",
-    });
-    match HeaderValue::try_from(value) {
-        Ok(value) => {
-            response.headers_mut().append(header::SET_COOKIE, value);
-        }
-        Err(_) => tracing::error!("the configured cookie is no header value"),
+        None => tracing::error!("the configured cookie is no header value"),
     }
 }

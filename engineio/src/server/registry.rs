@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::handle::Shared;
-use crate::{metrics::Metrics, proto::Sid};
+use crate::{metrics::Metrics, proto::SessionId};
 
 const SHARDS: usize = 16;
 /// Capacity that a shard keeps, however few sessions it holds.
@@ -23,7 +23,7 @@ const KEPT_ENTRIES: usize = 16;
 /// The open sessions. Each lock guards one shard of the table and is held for one lookup, insertion
 /// or removal.
 pub(super) struct Registry {
-    shards: [Mutex<HashMap<Sid, Arc<Shared>>>; SHARDS],
+    shards: [Mutex<HashMap<SessionId, Arc<Shared>>>; SHARDS],
     hasher: RandomState,
     len: AtomicUsize,
     work: Arc<Work>,
@@ -65,8 +65,8 @@ impl Registry {
 
     /// Adds a session. `false`: the id is taken.
     pub(super) fn insert(&self, session: &Arc<Shared>) -> bool {
-        let mut shard = self.shard(&session.sid).lock();
-        let Entry::Vacant(entry) = shard.entry(session.sid) else {
+        let mut shard = self.shard(session.sid.as_str()).lock();
+        let Entry::Vacant(entry) = shard.entry(session.sid.clone()) else {
             return false;
         };
         entry.insert(Arc::clone(session));
@@ -74,12 +74,12 @@ impl Registry {
         true
     }
 
-    pub(super) fn get(&self, sid: &Sid) -> Option<Arc<Shared>> {
+    pub(super) fn get(&self, sid: &str) -> Option<Arc<Shared>> {
         self.shard(sid).lock().get(sid).cloned()
     }
 
-    pub(super) fn remove(&self, sid: &Sid) {
-        let mut shard = self.shard(sid).lock();
+    pub(super) fn remove(&self, sid: &SessionId) {
+        let mut shard = self.shard(sid.as_str()).lock();
         let removed = shard.remove(sid);
         // A table never shrinks by itself, and a wave of sessions must not leave its size behind.
         if shard.capacity() > KEPT_ENTRIES && shard.len() < shard.capacity() / 8 {
@@ -124,7 +124,7 @@ impl Registry {
         sessions.collect::<Vec<Vec<_>>>().concat()
     }
 
-    fn shard(&self, sid: &Sid) -> &Mutex<HashMap<Sid, Arc<Shared>>> {
+    fn shard(&self, sid: &str) -> &Mutex<HashMap<SessionId, Arc<Shared>>> {
         &self.shards[self.hasher.hash_one(sid) as usize % SHARDS]
     }
 }

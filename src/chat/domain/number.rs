@@ -15,6 +15,14 @@ macro_rules! position {
         #[serde(transparent)]
         pub struct $name(pub u64);
 
+        impl $name {
+            /// The one after it.
+            #[must_use]
+            pub fn next(self) -> Self {
+                Self(self.0 + 1)
+            }
+        }
+
         impl Parse for $name {
             fn parse(value: &Value) -> Result<Self, Problem> {
                 let number = value.as_u64().filter(|number| *number <= MAX_SAFE);

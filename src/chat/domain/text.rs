@@ -69,9 +69,11 @@ text! {
 }
 
 impl PersonName {
-    /// For people whose host application tells nothing that can be shown.
-    pub fn unknown() -> Self {
-        Self("Unknown".to_owned())
+    /// For people whose host application tells no name: their id, or "Unknown"
+    /// when that cannot be shown.
+    pub fn of_id(id: &super::id::UserId) -> Self {
+        let short: String = id.as_str().chars().take(100).collect();
+        Self::new(&short).unwrap_or_else(|_| Self("Unknown".to_owned()))
     }
 }
 

@@ -64,18 +64,18 @@ fn token(request: &ConnectRequest) -> Result<Option<String>, ConnectError> {
     let in_header = header
         .and_then(|value| value.split_once(' '))
         .and_then(|(scheme, token)| scheme.eq_ignore_ascii_case("bearer").then(|| token.trim()));
-    let found = in_auth.or(in_header).map(str::to_owned);
     let query = request.handshake().query();
-    if found.is_none()
-        && TOKEN_PARAMETERS
-            .iter()
-            .any(|name| query.get(name).is_some())
+    // With another token too: this one is in somebody's log by now, and its
+    // client must learn of it.
+    if TOKEN_PARAMETERS
+        .iter()
+        .any(|name| query.get(name).is_some())
     {
         return Err(refused(&Error::Unauthenticated(
             "A token in the query string is not accepted",
         )));
     }
-    Ok(found)
+    Ok(in_auth.or(in_header).map(str::to_owned))
 }
 
 fn refused(error: &Error) -> ConnectError {

@@ -30,6 +30,9 @@ use typing::{Typing, Typist};
 /// How long before its expiry a token's holder is told.
 const EXPIRY_NOTICE: Duration = Duration::from_secs(60);
 
+/// Bytes of an event's name that an `error` repeats.
+const MAX_ECHOED_BYTES: usize = 128;
+
 /// Names a connected socket: its Socket.IO id.
 pub(super) type SocketKey = std::sync::Arc<str>;
 
@@ -78,11 +81,13 @@ pub(super) struct ErrorEvent<'a> {
 }
 
 impl<'a> ErrorEvent<'a> {
-    /// The event that failed, and how.
+    /// The event that failed, and how. Of a name that is no name of ours it
+    /// repeats the beginning.
     pub(super) fn new(error: &Error, event: &'a str) -> Self {
+        let end = event.floor_char_boundary(MAX_ECHOED_BYTES);
         Self {
             failure: error.failure(),
-            event,
+            event: &event[..end],
         }
     }
 }

@@ -21,7 +21,7 @@ const MAX_AUDIENCES: usize = 4096;
 /// Something to be said or done in its turn.
 pub(super) enum Item {
     /// A new message; people who do not see it live are notified.
-    Message(Box<Message>),
+    Message(Arc<Message>),
     /// A logged change for the room.
     Event {
         name: &'static str,
@@ -131,7 +131,7 @@ impl Chat {
     async fn say(self: &Arc<Self>, chat: &ChatId, item: Item) {
         let room = To::Room(Room::Chat(chat));
         match item {
-            Item::Message(message) => self.say_message(chat, *message).await,
+            Item::Message(message) => self.say_message(chat, &message).await,
             Item::Event { name, payload } => self.live.say_raw(room, name, &payload),
             Item::Notify { people, payload } => {
                 self.live
@@ -159,13 +159,13 @@ impl Chat {
         }
     }
 
-    async fn say_message(self: &Arc<Self>, chat: &ChatId, message: Message) {
+    async fn say_message(self: &Arc<Self>, chat: &ChatId, message: &Message) {
         // Before the message goes out: who is absent must be who misses it.
         let audience = self.audience(chat).await;
         let mut absent =
             audience.map_or_else(Vec::new, |people| self.live.roster.absent(chat, &people));
         self.live
-            .say(To::Room(Room::Chat(chat)), "new-message", &message);
+            .say(To::Room(Room::Chat(chat)), "new-message", message);
         let Some(sender) = &message.sender_id else {
             return;
         };

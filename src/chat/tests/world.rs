@@ -6,10 +6,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt, Full};
+use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use super::Client;
 use crate::chat::domain::{Email, Password, PersonName, Role};
+use crate::chat::storage::empty_database;
 use crate::chat::{Chat, ChatConfig, NewUser, RateLimits, events, rest};
 use crate::http::Router;
 use crate::socketio::Io;
@@ -21,6 +23,7 @@ pub(super) struct World {
     pub(super) chat: Arc<Chat>,
     pub(super) io: Io,
     router: Router<Arc<Chat>>,
+    url: SecretString,
     directory: Arc<tempfile::TempDir>,
 }
 
@@ -87,12 +90,16 @@ impl World {
     /// With a configuration of its own. Rates are off unless it says so.
     pub(super) async fn with(adjust: impl FnOnce(&mut ChatConfig)) -> Self {
         let directory = Arc::new(tempfile::tempdir().expect("a temporary directory"));
-        Self::open(directory, adjust).await
+        let url = empty_database(directory.path()).await;
+        Self::open(directory, url, adjust).await
     }
 
-    async fn open(directory: Arc<tempfile::TempDir>, adjust: impl FnOnce(&mut ChatConfig)) -> Self {
-        let url = format!("sqlite:{}", directory.path().join("chat.db").display());
-        let mut config = ChatConfig::new(url, *b"0123456789abcdef0123456789abcdef");
+    async fn open(
+        directory: Arc<tempfile::TempDir>,
+        url: SecretString,
+        adjust: impl FnOnce(&mut ChatConfig),
+    ) -> Self {
+        let mut config = ChatConfig::new(url.clone(), *b"0123456789abcdef0123456789abcdef");
         config.rate_limits = RateLimits::Off;
         adjust(&mut config);
         let chat = Chat::open(config).await.expect("the application opens");
@@ -103,6 +110,7 @@ impl World {
             chat,
             io,
             router: rest::router(),
+            url,
             directory,
         }
     }
@@ -111,7 +119,7 @@ impl World {
     pub(super) async fn restart(self) -> Self {
         self.io.close();
         self.chat.close().await;
-        Self::open(self.directory, |_| ()).await
+        Self::open(self.directory, self.url, |_| ()).await
     }
 
     /// A request as it stands.

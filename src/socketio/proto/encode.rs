@@ -1,4 +1,5 @@
-//! Outgoing packets, written straight into a [`Frame`].
+//! Outgoing packets, written straight into a [`Frame`]; here in the form of the JSON parser, in
+//! [`msgpack`] in the other.
 //!
 //! Bytes inside a value (anything that serialises as bytes, like [`Bytes`]) become attachments and
 //! leave `{"_placeholder":true,"num":N}` behind. A tuple at the top is several arguments.
@@ -8,13 +9,17 @@ use std::io::{self, Write as _};
 use bytes::Bytes;
 use engineio::{Frame, FrameBuilder};
 use serde::Serialize;
+use serde::ser::{SerializeTuple, Serializer};
 use serde_json::ser::Formatter;
 
-use super::args::Args;
+use super::args::{Args, Form};
 use super::arity::{Arity, arity};
 use super::codec::encode_header;
+use super::msgpack;
 use super::names::{self, NameError};
 use super::packet::{AckId, Header, PacketKind};
+use super::parser::{Envelope, Parser};
+use super::payload::Payload;
 
 /// Attachments that one packet may have, in and out: the official client closes on more.
 pub const MAX_ATTACHMENTS: u16 = 10;
@@ -26,7 +31,7 @@ pub enum EncodeError {
     /// The event's name is refused.
     #[error(transparent)]
     Name(#[from] NameError),
-    /// The value has no JSON form.
+    /// The value has no form on the wire.
     #[error("not serialisable: {0}")]
     Json(#[from] serde_json::Error),
     /// More attachments than a client accepts.
@@ -42,74 +47,52 @@ pub enum EncodeError {
 
 /// An event: `2["name",…]`, or with attachments `5<n>-["name",…]`.
 pub(crate) fn event<T: Serialize + ?Sized>(
-    namespace: &str,
+    to: Envelope<'_>,
     ack_id: Option<AckId>,
     name: &str,
     data: &T,
 ) -> Result<Frame, EncodeError> {
     names::check_event_name(name)?;
-    packet(
-        [PacketKind::Event, PacketKind::BinaryEvent],
-        namespace,
-        ack_id,
-        Some(name),
-        data,
-    )
+    packet(to, ack_id, Some(name), data)
 }
 
 /// The answer to an event: `3<id>[…]`, or with attachments `6<n>-<id>[…]`.
 pub(crate) fn ack<T: Serialize + ?Sized>(
-    namespace: &str,
+    to: Envelope<'_>,
     id: AckId,
     data: &T,
 ) -> Result<Frame, EncodeError> {
-    packet(
-        [PacketKind::Ack, PacketKind::BinaryAck],
-        namespace,
-        Some(id),
-        None,
-        data,
-    )
+    packet(to, Some(id), None, data)
 }
 
 /// An event with arguments that are sent on as they came.
 pub(crate) fn raw_event(
-    namespace: &str,
+    to: Envelope<'_>,
     ack_id: Option<AckId>,
     name: &str,
     args: &Args,
 ) -> Result<Frame, EncodeError> {
     names::check_event_name(name)?;
-    raw(
-        [PacketKind::Event, PacketKind::BinaryEvent],
-        namespace,
-        ack_id,
-        Some(name),
-        args,
-    )
+    raw(to, ack_id, Some(name), args)
 }
 
 /// An answer with arguments that are sent on as they came.
-pub(crate) fn raw_ack(namespace: &str, id: AckId, args: &Args) -> Result<Frame, EncodeError> {
-    raw(
-        [PacketKind::Ack, PacketKind::BinaryAck],
-        namespace,
-        Some(id),
-        None,
-        args,
-    )
+pub(crate) fn raw_ack(to: Envelope<'_>, id: AckId, args: &Args) -> Result<Frame, EncodeError> {
+    raw(to, Some(id), None, args)
 }
 
 /// Grants a namespace: `0{"sid":"…"}`.
-pub(crate) fn connect(namespace: &str, sid: &str) -> Frame {
-    let mut frame = begin(PacketKind::Connect, 0, namespace, None);
-    let _ = write_all(&mut frame, &[r#"{"sid":""#, sid, r#""}"#]);
-    frame.finish()
+pub(crate) fn connect(to: Envelope<'_>, sid: &str) -> Frame {
+    #[derive(Serialize)]
+    struct Granted<'a> {
+        sid: &'a str,
+    }
+    with_data(PacketKind::Connect, to, &Granted { sid })
 }
 
 /// Refuses a namespace: `4{"message":"…"}`, with `data` when there is some.
 pub(crate) fn connect_error(
-    namespace: &str,
+    to: Envelope<'_>,
     message: &str,
     data: Option<&serde_json::Value>,
 ) -> Frame {
@@ -119,15 +102,26 @@ pub(crate) fn connect_error(
         #[serde(skip_serializing_if = "Option::is_none")]
         data: Option<&'a serde_json::Value>,
     }
-    let mut frame = begin(PacketKind::ConnectError, 0, namespace, None);
-    // Neither a string nor a `Value` can fail, and the frame takes every byte.
-    let _ = serde_json::to_writer(&mut frame, &Refusal { message, data });
-    frame.finish()
+    with_data(PacketKind::ConnectError, to, &Refusal { message, data })
 }
 
 /// Ends a namespace: `1`.
-pub(crate) fn disconnect(namespace: &str) -> Frame {
-    begin(PacketKind::Disconnect, 0, namespace, None).finish()
+pub(crate) fn disconnect(to: Envelope<'_>) -> Frame {
+    match to.parser {
+        Parser::Json => begin(PacketKind::Disconnect, 0, to.namespace, None).finish(),
+        Parser::Msgpack => msgpack::disconnect(to.namespace),
+    }
+}
+
+/// A packet with an object of texts and plain values: neither can fail to be written.
+fn with_data<T: Serialize>(kind: PacketKind, to: Envelope<'_>, data: &T) -> Frame {
+    if to.parser == Parser::Msgpack {
+        return msgpack::with_data(kind, to.namespace, data);
+    }
+    let mut frame = begin(kind, 0, to.namespace, None);
+    // The frame takes every byte.
+    let _ = serde_json::to_writer(&mut frame, data);
+    frame.finish()
 }
 
 fn begin(
@@ -150,15 +144,36 @@ fn begin(
     frame
 }
 
+/// An event when there is a name, else an answer.
+fn packet<T: Serialize + ?Sized>(
+    to: Envelope<'_>,
+    ack_id: Option<AckId>,
+    name: Option<&str>,
+    data: &T,
+) -> Result<Frame, EncodeError> {
+    match to.parser {
+        Parser::Json => text_packet(to.namespace, ack_id, name, data),
+        Parser::Msgpack => Ok(msgpack::event_or_ack(to.namespace, ack_id, name, data)?),
+    }
+}
+
+/// The kinds without and with attachments.
+fn kinds(name: Option<&str>) -> [PacketKind; 2] {
+    match name {
+        Some(_) => [PacketKind::Event, PacketKind::BinaryEvent],
+        None => [PacketKind::Ack, PacketKind::BinaryAck],
+    }
+}
+
 /// Writes the packet as if it had no attachments, and once more when it turns out to have some,
 /// because their number stands before them.
-fn packet<T: Serialize + ?Sized>(
-    [plain, binary]: [PacketKind; 2],
+fn text_packet<T: Serialize + ?Sized>(
     namespace: &str,
     ack_id: Option<AckId>,
     name: Option<&str>,
     data: &T,
 ) -> Result<Frame, EncodeError> {
+    let [plain, binary] = kinds(name);
     let mut frame = begin(plain, 0, namespace, ack_id);
     let found = write_array(&mut frame, name, data)?;
     if found.is_empty() {
@@ -176,21 +191,52 @@ fn packet<T: Serialize + ?Sized>(
     Ok(frame.finish())
 }
 
+/// Arguments are written again only when they came through another parser than that of the
+/// receivers, from another server in this process.
 fn raw(
-    [plain, binary]: [PacketKind; 2],
+    to: Envelope<'_>,
+    ack_id: Option<AckId>,
+    name: Option<&str>,
+    args: &Args,
+) -> Result<Frame, EncodeError> {
+    match (to.parser, args.form()) {
+        (Parser::Json, Form::Json { .. }) => raw_text(to.namespace, ack_id, name, args),
+        (Parser::Msgpack, Form::Msgpack { items, count, .. }) => {
+            let frame = msgpack::raw_event_or_ack(to.namespace, ack_id, name, *count, items);
+            Ok(frame)
+        }
+        _ => packet(to, ack_id, name, &Arguments(args.payloads()?)),
+    }
+}
+
+fn raw_text(
     namespace: &str,
     ack_id: Option<AckId>,
     name: Option<&str>,
     args: &Args,
 ) -> Result<Frame, EncodeError> {
+    let [plain, binary] = kinds(name);
     let count = attachment_count(args.attachments().len())?;
     let kind = if count == 0 { plain } else { binary };
     let mut frame = begin(kind, count, namespace, ack_id);
-    write_raw_array(&mut frame, name, args.raw())?;
+    write_raw_array(&mut frame, name, args.as_json().unwrap_or_default())?;
     for attachment in args.attachments() {
         frame.attach(attachment.clone());
     }
     Ok(frame.finish())
+}
+
+/// Values that are one argument each.
+struct Arguments(Vec<Payload>);
+
+impl Serialize for Arguments {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut tuple = serializer.serialize_tuple(self.0.len())?;
+        self.0
+            .iter()
+            .try_for_each(|payload| tuple.serialize_element(payload))?;
+        tuple.end()
+    }
 }
 
 fn attachment_count(got: usize) -> Result<u16, EncodeError> {
@@ -224,7 +270,7 @@ fn write_array<T: Serialize + ?Sized>(
         }
         let mut pending = Pending {
             attachments: &mut attachments,
-            unwrap: arity == Arity::Several,
+            unwrap: matches!(arity, Arity::Several(_)),
             depth: 0,
         };
         data.serialize(&mut serde_json::Serializer::with_formatter(
@@ -302,6 +348,9 @@ mod tests {
     use engineio::proto::outbox::{Outbox, OutboxLimits};
     use serde_json::{Value, json};
 
+    const ROOT: Envelope<'_> = Envelope::json("/");
+    const NS: Envelope<'_> = Envelope::json("/ns");
+
     /// The packet's text, without the Engine.IO type character.
     fn text(frame: &Frame) -> String {
         let record = records(frame).remove(0);
@@ -319,7 +368,7 @@ mod tests {
     }
 
     fn emitted<T: Serialize + ?Sized>(data: &T) -> String {
-        text(&event("/", None, "e", data).expect("encodable"))
+        text(&event(ROOT, None, "e", data).expect("encodable"))
     }
 
     #[test]
@@ -342,27 +391,31 @@ mod tests {
     #[test]
     fn trap_69_the_default_namespace_is_never_written() {
         assert_eq!(
-            text(&event("/", Some(3), "e", &1).expect("encodable")),
+            text(&event(ROOT, Some(3), "e", &1).expect("encodable")),
             r#"23["e",1]"#
         );
         assert_eq!(
-            text(&event("/ns", Some(3), "e", &1).expect("encodable")),
+            text(&event(NS, Some(3), "e", &1).expect("encodable")),
             r#"2/ns,3["e",1]"#
         );
-        assert_eq!(text(&connect("/", "abc")), r#"0{"sid":"abc"}"#);
-        assert_eq!(text(&connect("/ns", "abc")), r#"0/ns,{"sid":"abc"}"#);
-        assert_eq!(text(&disconnect("/")), "1");
-        assert_eq!(text(&disconnect("/ns")), "1/ns,");
+        assert_eq!(text(&connect(ROOT, "abc")), r#"0{"sid":"abc"}"#);
+        assert_eq!(text(&connect(NS, "abc")), r#"0/ns,{"sid":"abc"}"#);
+        assert_eq!(text(&disconnect(ROOT)), "1");
+        assert_eq!(text(&disconnect(NS)), "1/ns,");
     }
 
     #[test]
     fn trap_58_and_59_a_refusal_is_an_object_with_a_message() {
-        let refusal = connect_error("/random", "Invalid namespace", None);
+        let refusal = connect_error(Envelope::json("/random"), "Invalid namespace", None);
         assert_eq!(
             text(&refusal),
             r#"4/random,{"message":"Invalid namespace"}"#
         );
-        let refusal = connect_error("/deny", "not allowed", Some(&json!({"code":42})));
+        let refusal = connect_error(
+            Envelope::json("/deny"),
+            "not allowed",
+            Some(&json!({"code":42})),
+        );
         assert_eq!(
             text(&refusal),
             r#"4/deny,{"message":"not allowed","data":{"code":42}}"#
@@ -371,13 +424,13 @@ mod tests {
 
     #[test]
     fn trap_78_an_answer_without_arguments_is_an_empty_array() {
-        assert_eq!(text(&ack("/", 7, &()).expect("encodable")), "37[]");
+        assert_eq!(text(&ack(ROOT, 7, &()).expect("encodable")), "37[]");
         assert_eq!(
-            text(&ack("/", 456, &(1, "2")).expect("encodable")),
+            text(&ack(ROOT, 456, &(1, "2")).expect("encodable")),
             r#"3456[1,"2"]"#
         );
         assert_eq!(
-            text(&ack("/ns", 1, &vec![1]).expect("encodable")),
+            text(&ack(NS, 1, &vec![1]).expect("encodable")),
             "3/ns,1[[1]]"
         );
     }
@@ -386,7 +439,7 @@ mod tests {
     fn bytes_become_attachments() {
         let bytes = |text: &'static str| Bytes::from_static(text.as_bytes());
         let frame =
-            event("/", None, "e", &(bytes("ab"), json!(1), vec![bytes("")])).expect("encodable");
+            event(ROOT, None, "e", &(bytes("ab"), json!(1), vec![bytes("")])).expect("encodable");
         let placeholders = r#"{"_placeholder":true,"num":0},1,[{"_placeholder":true,"num":1}]"#;
         assert_eq!(
             records(&frame),
@@ -396,7 +449,7 @@ mod tests {
                 "b".to_owned()
             ]
         );
-        let frame = ack("/", 789, &bytes("ab")).expect("encodable");
+        let frame = ack(ROOT, 789, &bytes("ab")).expect("encodable");
         assert_eq!(text(&frame), r#"61-789[{"_placeholder":true,"num":0}]"#);
     }
 
@@ -404,16 +457,16 @@ mod tests {
     fn trap_71_eleven_attachments_are_refused_before_the_client_would() {
         let eleven = vec![Bytes::from_static(b"x"); 11];
         assert!(matches!(
-            event("/", None, "e", &eleven),
+            event(ROOT, None, "e", &eleven),
             Err(EncodeError::TooManyAttachments { got: 11 })
         ));
-        assert!(event("/", None, "e", &eleven[..10]).is_ok());
+        assert!(event(ROOT, None, "e", &eleven[..10]).is_ok());
     }
 
     #[test]
     fn trap_66_reserved_names_cannot_be_emitted() {
         assert!(matches!(
-            event("/", None, "disconnect", &()),
+            event(ROOT, None, "disconnect", &()),
             Err(EncodeError::Name(NameError::Reserved))
         ));
     }
@@ -422,7 +475,7 @@ mod tests {
     fn a_value_without_a_json_form_is_an_error() {
         let map = std::collections::HashMap::from([(vec![1], 1)]);
         assert!(matches!(
-            event("/", None, "e", &map),
+            event(ROOT, None, "e", &map),
             Err(EncodeError::Json(_))
         ));
     }
@@ -449,11 +502,11 @@ mod tests {
                 Vec::new(),
             );
             assert_eq!(
-                text(&raw_event("/", None, name, &args).expect("encodable")),
+                text(&raw_event(ROOT, None, name, &args).expect("encodable")),
                 sent
             );
-            let answer = text(&raw_ack("/", 5, &args).expect("encodable"));
-            assert_eq!(answer, format!("35[{}]", args.raw()));
+            let answer = text(&raw_ack(ROOT, 5, &args).expect("encodable"));
+            assert_eq!(answer, format!("35[{}]", args.as_json().expect("JSON")));
         }
     }
 }

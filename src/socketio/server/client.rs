@@ -26,6 +26,7 @@ use super::task::{Finished, Task};
 use crate::socketio::proto::args::Args;
 use crate::socketio::proto::connection::{Connection, Received, Violation};
 use crate::socketio::proto::encode;
+use crate::socketio::proto::parser::Envelope;
 
 /// Handlers of one connection that may be under way; beyond it, nothing is read from the client.
 /// Those that wait for the client itself do not count.
@@ -97,7 +98,7 @@ impl Driver {
         session: SessionHandle,
         now: Instant,
     ) -> Self {
-        let connection = Connection::new(&shared.limits, now);
+        let connection = Connection::new(shared.parser, &shared.limits, now);
         let mailbox = Mutex::new(Vec::new());
         Self {
             shared,
@@ -124,8 +125,8 @@ impl Driver {
         match received {
             Received::Nothing => {}
             Received::Connect { namespace, auth } => {
-                let known = self.shared.namespaces.get(namespace).cloned();
-                let (name, auth) = (namespace.to_owned(), auth.into());
+                let known = self.shared.namespaces.get(&*namespace).cloned();
+                let (name, auth) = (namespace.into_owned(), auth.into());
                 return self.connect(known, &name, auth, now);
             }
             Received::Disconnect { socket } => {
@@ -197,7 +198,7 @@ impl Driver {
     fn welcome(&mut self, socket: &Socket, cx: &mut Context<'_>) {
         socket.mark_connected();
         let namespace = socket.namespace().clone();
-        self.send(encode::connect(namespace.name(), socket.id()));
+        self.send(encode::connect(socket.envelope(), socket.id()));
         namespace.0.adapter.add(socket);
         for handler in &namespace.0.handlers.on_connect {
             self.run(Task::handler(socket, || handler(socket.clone())), cx);
@@ -210,7 +211,7 @@ impl Driver {
         }
         self.connection.reject(namespace.name());
         self.send(encode::connect_error(
-            namespace.name(),
+            namespace.0.envelope(),
             &error.message,
             error.data.as_ref(),
         ));
@@ -284,7 +285,7 @@ impl Driver {
                 _ = self
                     .client
                     .session
-                    .send(encode::disconnect(socket.namespace_name()));
+                    .send(encode::disconnect(socket.envelope()));
             }
             let reason = DisconnectReason::ServerNamespaceDisconnect;
             self.occasions
@@ -301,7 +302,11 @@ impl Driver {
                 self.run(Task::middlewares(namespace, request), cx);
             }
             Occasion::Unknown(name) => {
-                self.send(encode::connect_error(&name, "Invalid namespace", None));
+                let envelope = Envelope {
+                    parser: self.shared.parser,
+                    namespace: &name,
+                };
+                self.send(encode::connect_error(envelope, "Invalid namespace", None));
             }
             Occasion::Connected(socket) => self.welcome(&socket, cx),
             Occasion::Event(socket, event) => {

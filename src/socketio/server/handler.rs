@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::client::Client;
+use super::extract::FailedEvent;
 use super::reason::DisconnectReason;
 use super::socket::{EmitError, Socket};
 use crate::socketio::proto::args::{Args, ArgsError};
@@ -25,6 +26,7 @@ pub(crate) type Middleware =
     Box<dyn Fn(ConnectRequest) -> BoxFuture<Result<(), ConnectError>> + Send + Sync>;
 pub(crate) type ConnectHandler = Box<dyn Fn(Socket) -> BoxFuture + Send + Sync>;
 pub(crate) type EventHandler = Box<dyn Fn(Socket, Event) -> BoxFuture + Send + Sync>;
+pub(crate) type ErrorHandler = Box<dyn Fn(Socket, FailedEvent) -> BoxFuture + Send + Sync>;
 pub(crate) type DisconnectHandler =
     Box<dyn Fn(Socket, DisconnectReason) -> BoxFuture + Send + Sync>;
 
@@ -55,7 +57,8 @@ impl Event {
         &self.name
     }
 
-    /// The first argument. A missing one reads as `null`.
+    /// What was sent: a tuple is several arguments, `()` is none, everything else the first one. What
+    /// is missing reads as `null`, and what is beyond is ignored.
     ///
     /// # Errors
     /// It is not a `T`.
@@ -93,7 +96,7 @@ impl Event {
         let first = !self.answered.swap(true, Ordering::Relaxed);
         first.then(|| Ack {
             socket: socket.clone(),
-            id: *id,
+            id: Some(*id),
         })
     }
 }
@@ -108,21 +111,35 @@ impl fmt::Debug for Event {
 }
 
 /// The answer to an event. It can be sent once; when it is dropped instead, the client waits until
-/// its own time-out.
+/// its own time-out. Where the client does not wait for one, sending does nothing.
 #[derive(Debug)]
 #[must_use = "the client waits for it"]
 pub struct Ack {
     socket: Socket,
-    id: AckId,
+    /// `None` when nobody waits.
+    id: Option<AckId>,
 }
 
 impl Ack {
+    pub(crate) fn to_nobody(socket: &Socket) -> Self {
+        Self {
+            socket: socket.clone(),
+            id: None,
+        }
+    }
+
+    /// Whether the client waits for it.
+    pub fn is_awaited(&self) -> bool {
+        self.id.is_some()
+    }
+
     /// Answers. A tuple is several arguments, `()` is none; bytes become attachments.
     ///
     /// # Errors
     /// The value cannot be encoded, or the socket is no longer connected.
     pub fn send<T: Serialize + ?Sized>(self, data: &T) -> Result<(), EmitError> {
-        let frame = encode::ack(self.socket.namespace_name(), self.id, data)?;
+        let Some(id) = self.id else { return Ok(()) };
+        let frame = encode::ack(self.socket.envelope(), id, data)?;
         self.socket.send(frame)
     }
 
@@ -131,7 +148,8 @@ impl Ack {
     /// # Errors
     /// As [`send`](Self::send).
     pub fn send_raw(self, args: &Args) -> Result<(), EmitError> {
-        let frame = encode::raw_ack(self.socket.namespace_name(), self.id, args)?;
+        let Some(id) = self.id else { return Ok(()) };
+        let frame = encode::raw_ack(self.socket.envelope(), id, args)?;
         self.socket.send(frame)
     }
 }

@@ -1,5 +1,6 @@
 //! The server: namespaces on an Engine.IO server.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -13,25 +14,29 @@ use http::{Request, Response};
 use http_body_util::Full;
 use serde::Serialize;
 
-use super::bundles::ClientBundles;
+use super::bundles::{Bundles, ClientBundles};
 use super::client::Driver;
+use super::handler::SocketData;
 use super::namespace::{Namespace, NamespaceBuilder};
 use super::operators::Broadcast;
 use super::socket::{EmitError, Socket};
 use crate::socketio::adapter::{Adapter, LocalAdapter, Metrics};
 use crate::socketio::proto::connection::ConnectionLimits;
 use crate::socketio::proto::names::DEFAULT_NAMESPACE;
+use crate::socketio::proto::parser::Parser;
 
 /// Configures a server.
 #[must_use]
 pub struct IoBuilder {
     path: String,
     engine: engineio::Config,
+    parser: Parser,
     limits: ConnectionLimits,
     max_rooms: usize,
     adapter: Option<AdapterFactory>,
     metrics: Arc<Metrics>,
     namespaces: HashMap<Box<str>, NamespaceBuilder>,
+    states: SocketData,
     bundles: Option<ClientBundles>,
 }
 
@@ -47,6 +52,12 @@ impl IoBuilder {
     /// The settings of the engine. Its path is set by [`path`](Self::path).
     pub fn engine(mut self, config: engineio::Config) -> Self {
         self.engine = config;
+        self
+    }
+
+    /// The form of the packets. Default [`Parser::Json`]; every client must use the same.
+    pub fn parser(mut self, parser: Parser) -> Self {
+        self.parser = parser;
         self
     }
 
@@ -95,6 +106,14 @@ impl IoBuilder {
         self
     }
 
+    /// Gives handlers something to share: a pool, a cache, a configuration. They ask for it by its
+    /// type, as [`State`](super::extract::State). A second value of a type replaces the first.
+    pub fn state<S: Any + Send + Sync>(mut self, state: S) -> Self {
+        self.states.retain(|other| !other.is::<S>());
+        self.states.push(Arc::new(state));
+        self
+    }
+
     /// Serves the official browser client at the server's path.
     pub fn client_bundles(mut self, bundles: ClientBundles) -> Self {
         self.bundles = Some(bundles);
@@ -105,10 +124,12 @@ impl IoBuilder {
     pub fn build(mut self) -> Io {
         self.namespaces.entry(DEFAULT_NAMESPACE.into()).or_default();
         self.engine.path.clone_from(&self.path);
+        self.engine.add_trailing_slash = self.path.ends_with('/');
         self.limits.max_attachment_bytes = self
             .limits
             .max_attachment_bytes
             .min(self.engine.max_payload);
+        let states = Arc::new(self.states);
         let namespaces = self.namespaces.into_iter().map(|(name, handlers)| {
             let adapter = match &self.adapter {
                 Some(make) => make(&name),
@@ -116,13 +137,15 @@ impl IoBuilder {
                     LocalAdapter::new(self.max_rooms).with_metrics(Arc::clone(&self.metrics)),
                 ),
             };
-            let namespace = Namespace::new(&name, handlers, adapter);
+            let namespace =
+                Namespace::new(&name, self.parser, Arc::clone(&states), handlers, adapter);
             (name, namespace)
         });
         let namespaces: HashMap<_, _> = namespaces.collect();
         let root = namespaces[DEFAULT_NAMESPACE].clone();
         let shared = Shared {
             namespaces,
+            parser: self.parser,
             limits: self.limits,
             closing: AtomicBool::new(false),
         };
@@ -133,7 +156,7 @@ impl IoBuilder {
             shared,
             root,
             path: self.path,
-            bundles: self.bundles,
+            bundles: self.bundles.as_ref().map(Bundles::new),
         }))
     }
 }
@@ -149,6 +172,7 @@ impl fmt::Debug for IoBuilder {
 /// What every session of a server needs.
 pub(crate) struct Shared {
     pub(crate) namespaces: HashMap<Box<str>, Namespace>,
+    pub(crate) parser: Parser,
     pub(crate) limits: ConnectionLimits,
     closing: AtomicBool,
 }
@@ -183,7 +207,7 @@ struct Inner {
     shared: Arc<Shared>,
     root: Namespace,
     path: String,
-    bundles: Option<ClientBundles>,
+    bundles: Option<Bundles>,
 }
 
 impl Io {
@@ -192,11 +216,13 @@ impl Io {
         IoBuilder {
             path: "/socket.io/".to_owned(),
             engine: engineio::Config::default(),
+            parser: Parser::default(),
             limits: ConnectionLimits::default(),
             max_rooms: 1024,
             adapter: None,
             metrics: Arc::default(),
             namespaces: HashMap::new(),
+            states: Vec::new(),
             bundles: None,
         }
     }
@@ -209,15 +235,11 @@ impl Io {
         B::Data: Send,
     {
         let bundle = self.0.bundles.as_ref().and_then(|bundles| {
-            bundles.reply(
-                &self.0.path,
-                request.method(),
-                request.uri().path(),
-                request.headers(),
-            )
+            let cors = self.0.engine.config().cors.as_ref();
+            bundles.find(&self.0.path, cors, &request)
         });
         match bundle {
-            Some(response) => response,
+            Some(asked) => asked.reply().await,
             None => self.0.engine.handle(request, peer).await,
         }
     }

@@ -3,8 +3,10 @@
 pub(crate) mod ack;
 pub(crate) mod bundles;
 pub(crate) mod client;
+pub(crate) mod extract;
 pub(crate) mod handler;
 pub(crate) mod io;
+mod listen;
 pub(crate) mod namespace;
 pub(crate) mod operators;
 pub(crate) mod reason;

@@ -1,6 +1,7 @@
 //! Namespaces: what is registered on them before the server starts, and what can be done with them
 //! afterwards.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
@@ -8,15 +9,17 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::extract::{self, FailedEvent};
 use super::handler::{
-    ConnectError, ConnectHandler, ConnectRequest, DisconnectHandler, Event, EventHandler,
-    Middleware,
+    BoxFuture, ConnectError, ConnectHandler, ConnectRequest, DisconnectHandler, ErrorHandler,
+    Event, EventHandler, Middleware, SocketData, find_data,
 };
 use super::operators::Broadcast;
 use super::reason::DisconnectReason;
 use super::socket::{EmitError, Socket};
 use crate::socketio::adapter::{Adapter, Target};
 use crate::socketio::proto::acks::AckIds;
+use crate::socketio::proto::parser::{Envelope, Parser};
 
 /// Registers the handlers of a namespace. They are frozen when the server is built.
 #[derive(Default)]
@@ -25,6 +28,7 @@ pub struct NamespaceBuilder {
     pub(crate) on_connect: Vec<ConnectHandler>,
     pub(crate) events: HashMap<Box<str>, EventHandler>,
     pub(crate) any: Option<EventHandler>,
+    pub(crate) on_error: Option<ErrorHandler>,
     pub(crate) on_disconnecting: Vec<DisconnectHandler>,
     pub(crate) on_disconnect: Vec<DisconnectHandler>,
 }
@@ -60,17 +64,55 @@ impl NamespaceBuilder {
     /// Runs for each event of this name. Handlers of one connection start in the order of their
     /// events; one that waits does not hold up the next. A second handler of a name replaces the
     /// first.
+    ///
+    /// The handler is an async function of whatever it wants: see
+    /// [`EventHandler`](super::extract::EventHandler).
+    ///
+    /// ```
+    /// use parlance::socketio::{Ack, Data, Io, Socket};
+    ///
+    /// let io = Io::builder().namespace("/", |ns| {
+    ///     ns.on("say", async |socket: Socket, Data((room, text)): Data<(String, String)>, ack: Ack| {
+    ///         _ = socket.to(&room).emit("said", &text);
+    ///         _ = ack.send(&"delivered");
+    ///     })
+    /// });
+    /// # _ = io.build();
+    /// ```
     #[must_use]
-    pub fn on<F, R>(mut self, event: &str, handler: F) -> Self
-    where
-        F: Fn(Socket, Event) -> R + Send + Sync + 'static,
-        R: Future<Output = ()> + Send + 'static,
-    {
+    pub fn on<P>(mut self, event: &str, handler: impl extract::EventHandler<P>) -> Self {
+        let name: Arc<str> = event.into();
         self.events.insert(
             event.into(),
-            Box::new(move |socket, event| Box::pin(handler(socket, event))),
+            Box::new(move |socket, event| handler.call(&name, socket, event)),
         );
         self
+    }
+
+    /// Runs when the handler of an event could not be called, because what the client sent does not
+    /// fit, or has given back an error. Without it that is logged. A client that waits for an answer
+    /// can be given one here, and gets none otherwise.
+    #[must_use]
+    pub fn on_error<F, R>(mut self, handler: F) -> Self
+    where
+        F: Fn(Socket, FailedEvent) -> R + Send + Sync + 'static,
+        R: Future<Output = ()> + Send + 'static,
+    {
+        self.on_error = Some(Box::new(move |socket, failed| {
+            Box::pin(handler(socket, failed))
+        }));
+        self
+    }
+
+    /// Hands on what went wrong with an event.
+    pub(crate) fn report(&self, socket: Socket, failed: FailedEvent) -> BoxFuture {
+        match &self.on_error {
+            Some(handler) => handler(socket, failed),
+            None => {
+                extract::log(&failed);
+                Box::pin(std::future::ready(()))
+            }
+        }
     }
 
     /// Runs for each event that has no handler. Without it they are ignored, and never answered.
@@ -128,15 +170,34 @@ pub struct Namespace(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) name: Box<str>,
+    pub(crate) parser: Parser,
+    pub(crate) states: Arc<SocketData>,
     pub(crate) handlers: NamespaceBuilder,
     pub(crate) ack_ids: AckIds,
     pub(crate) adapter: Box<dyn Adapter>,
 }
 
+impl Inner {
+    pub(crate) fn envelope(&self) -> Envelope<'_> {
+        Envelope {
+            parser: self.parser,
+            namespace: &self.name,
+        }
+    }
+}
+
 impl Namespace {
-    pub(crate) fn new(name: &str, handlers: NamespaceBuilder, adapter: Box<dyn Adapter>) -> Self {
+    pub(crate) fn new(
+        name: &str,
+        parser: Parser,
+        states: Arc<SocketData>,
+        handlers: NamespaceBuilder,
+        adapter: Box<dyn Adapter>,
+    ) -> Self {
         Self(Arc::new(Inner {
             name: name.into(),
+            parser,
+            states,
             handlers,
             ack_ids: AckIds::default(),
             adapter,
@@ -146,6 +207,11 @@ impl Namespace {
     /// Its name, `/` for the default one.
     pub fn name(&self) -> &str {
         &self.0.name
+    }
+
+    /// What was given to [`IoBuilder::state`](super::io::IoBuilder::state) under this type.
+    pub fn state<S: Any + Send + Sync>(&self) -> Option<Arc<S>> {
+        find_data(&self.0.states)
     }
 
     /// Everybody in the namespace.

@@ -80,7 +80,7 @@ impl<'a> Broadcast<'a> {
     /// # Errors
     /// The value cannot be encoded; nothing was sent.
     pub fn emit<T: Serialize + ?Sized>(&self, event: &str, data: &T) -> Result<(), EmitError> {
-        let frame = encode::event(&self.namespace.name, None, event, data)?;
+        let frame = encode::event(self.namespace.envelope(), None, event, data)?;
         self.namespace
             .adapter
             .broadcast(&frame, &self.target, self.delivery);
@@ -92,7 +92,7 @@ impl<'a> Broadcast<'a> {
     /// # Errors
     /// As [`emit`](Self::emit).
     pub fn emit_raw(&self, event: &str, args: &Args) -> Result<(), EmitError> {
-        let frame = encode::raw_event(&self.namespace.name, None, event, args)?;
+        let frame = encode::raw_event(self.namespace.envelope(), None, event, args)?;
         self.namespace
             .adapter
             .broadcast(&frame, &self.target, self.delivery);
@@ -110,7 +110,7 @@ impl<'a> Broadcast<'a> {
         data: &T,
     ) -> impl Future<Output = Result<BroadcastReplies, AckError>> + Send + use<T> {
         let id = self.namespace.ack_ids.next();
-        let frame = encode::event(&self.namespace.name, Some(id), event, data);
+        let frame = encode::event(self.namespace.envelope(), Some(id), event, data);
         let sockets = if frame.is_ok() {
             self.fetch_sockets()
         } else {

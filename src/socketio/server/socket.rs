@@ -24,6 +24,7 @@ use crate::socketio::proto::acks::{PendingAcks, TooManyAcks};
 use crate::socketio::proto::args::Args;
 use crate::socketio::proto::encode::{self, EncodeError};
 use crate::socketio::proto::packet::AckId;
+use crate::socketio::proto::parser::Envelope;
 
 /// Answers that one socket may owe at once. A client that never answers must not make the server
 /// remember without end.
@@ -103,6 +104,11 @@ impl Socket {
         find_data(&self.0.data)
     }
 
+    /// What was given to [`IoBuilder::state`](super::io::IoBuilder::state) under this type.
+    pub fn state<S: Any + Send + Sync>(&self) -> Option<Arc<S>> {
+        self.0.namespace.state()
+    }
+
     /// The namespace it is in.
     pub fn namespace(&self) -> &Namespace {
         &self.0.namespace
@@ -118,7 +124,7 @@ impl Socket {
     /// # Errors
     /// The value cannot be encoded, or the socket is not connected.
     pub fn emit<T: Serialize + ?Sized>(&self, event: &str, data: &T) -> Result<(), EmitError> {
-        self.send(encode::event(self.namespace_name(), None, event, data)?)
+        self.send(encode::event(self.envelope(), None, event, data)?)
     }
 
     /// Emits arguments as they came.
@@ -126,7 +132,7 @@ impl Socket {
     /// # Errors
     /// As [`emit`](Self::emit).
     pub fn emit_raw(&self, event: &str, args: &Args) -> Result<(), EmitError> {
-        self.send(encode::raw_event(self.namespace_name(), None, event, args)?)
+        self.send(encode::raw_event(self.envelope(), None, event, args)?)
     }
 
     /// Emits, and waits for the client's answer for up to 30 s. The event leaves at once, not when
@@ -202,9 +208,7 @@ impl Socket {
     /// does not reconnect by itself. Nothing that is emitted to it afterwards arrives.
     pub fn disconnect(&self, close: bool) {
         if self.mark_disconnected() {
-            _ = self
-                .session()
-                .send(encode::disconnect(self.namespace_name()));
+            _ = self.session().send(encode::disconnect(self.envelope()));
             // A handler that wants to see the rooms runs first, in the session's task.
             if self.0.namespace.0.handlers.on_disconnecting.is_empty() {
                 self.0.namespace.0.adapter.remove(self);
@@ -238,6 +242,10 @@ impl Socket {
 
     pub(crate) fn namespace_name(&self) -> &str {
         &self.0.namespace.0.name
+    }
+
+    pub(crate) fn envelope(&self) -> Envelope<'_> {
+        self.0.namespace.0.envelope()
     }
 
     pub(crate) fn membership(&self) -> &Mutex<Membership> {
@@ -309,7 +317,7 @@ impl WithTimeout<'_> {
         data: &T,
     ) -> impl Future<Output = Result<Args, AckError>> + Send + use<T> {
         let id = self.socket.0.namespace.0.ack_ids.next();
-        let frame = encode::event(self.socket.namespace_name(), Some(id), event, data);
+        let frame = encode::event(self.socket.envelope(), Some(id), event, data);
         ack::ask(frame, id, self.socket, self.timeout)
     }
 
@@ -323,7 +331,7 @@ impl WithTimeout<'_> {
         args: &Args,
     ) -> impl Future<Output = Result<Args, AckError>> + Send + use<> {
         let id = self.socket.0.namespace.0.ack_ids.next();
-        let frame = encode::raw_event(self.socket.namespace_name(), Some(id), event, args);
+        let frame = encode::raw_event(self.socket.envelope(), Some(id), event, args);
         ack::ask(frame, id, self.socket, self.timeout)
     }
 }
@@ -341,7 +349,7 @@ impl<'a> Volatile<'a> {
     /// # Errors
     /// The value cannot be encoded, or the socket is not connected. A dropped packet is no error.
     pub fn emit<T: Serialize + ?Sized>(&self, event: &str, data: &T) -> Result<(), EmitError> {
-        let frame = encode::event(self.socket.namespace_name(), None, event, data)?;
+        let frame = encode::event(self.socket.envelope(), None, event, data)?;
         if !self.socket.connected() {
             return Err(EmitError::NotConnected);
         }

@@ -2,6 +2,7 @@
 
 mod adapter;
 mod allocations;
+mod handlers;
 mod harness;
 mod lifecycle;
 mod messages;

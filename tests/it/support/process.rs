@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
+use super::database::database_url;
+
 /// A running `parlance`; it is killed with the value.
 pub(crate) struct Program {
     child: Child,
@@ -53,6 +55,16 @@ impl Program {
         child.wait_with_output().expect("it ends")
     }
 
+    /// A line of `/proc/<pid>/status` that is in kB, such as `VmRSS`, in bytes.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn memory(&self, line: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        let status = status.expect("the program runs");
+        let found = status.lines().find_map(|text| text.strip_prefix(line));
+        let kilobytes = found.and_then(|text| text.split_whitespace().next()?.parse::<u64>().ok());
+        kilobytes.expect("a line in kB") * 1024
+    }
+
     /// Sends a signal and waits for the end; gives the exit status, and what
     /// else was written to standard output.
     pub(crate) fn end(mut self, signal: &str) -> (Option<i32>, String) {
@@ -79,6 +91,7 @@ fn command(data_dir: &Path, options: &[&str], environment: &[(&str, &str)]) -> C
     command
         .env_clear()
         .env("PARLANCE_DATA_DIR", data_dir)
+        .envs(database_url(data_dir).map(|url| ("DATABASE_URL", url)))
         .envs(environment.iter().copied())
         .args(options);
     command

@@ -1,13 +1,9 @@
 //! Messages.
 
-use std::collections::HashMap;
-
 use sqlx::SqliteConnection;
 
-use super::rows::{MessageRow, id_list};
-use crate::chat::domain::{
-    ChatId, ClientMsgId, Message, MessageId, Reaction, Reactions, Rev, Seq, Timestamp, UserId,
-};
+use crate::chat::domain::{ChatId, ClientMsgId, Message, MessageId, Rev, Seq, Timestamp, UserId};
+use crate::chat::storage::rows::{MessageRow, ReactionRow, add_reactions, id_list, read_all};
 use crate::chat::storage::{History, NewMessage, NewReaction, Page, Repeat, StoreError, Viewer};
 
 /// Completes messages with their reactions; `viewer` decides what is `mine`.
@@ -16,54 +12,21 @@ pub(super) async fn with_reactions(
     rows: Vec<MessageRow>,
     viewer: Option<&UserId>,
 ) -> Result<Vec<Message>, StoreError> {
-    let mut messages: Vec<Message> = rows
-        .into_iter()
-        .map(MessageRow::read)
-        .collect::<Result<_, _>>()?;
+    let mut messages = read_all(rows)?;
     if messages.is_empty() {
         return Ok(messages);
     }
-    let ids = id_list(messages.iter().map(|message| message.id.as_str()));
-    let mut reactions = reactions(connection, ids, viewer).await?;
-    for message in &mut messages {
-        message.reactions = reactions.remove(message.id.as_str()).unwrap_or_default();
-    }
-    Ok(messages)
-}
-
-#[derive(sqlx::FromRow)]
-struct ReactionRow {
-    message_id: String,
-    emoji: String,
-    count: i64,
-    mine: bool,
-}
-
-async fn reactions(
-    connection: &mut SqliteConnection,
-    ids: String,
-    viewer: Option<&UserId>,
-) -> Result<HashMap<String, Reactions>, StoreError> {
     let rows = sqlx::query_as::<_, ReactionRow>(
         "SELECT message_id, emoji, count(*) AS count, max(user_id = ?) AS mine
          FROM reactions WHERE message_id IN (SELECT value FROM json_each(?))
          GROUP BY message_id, emoji ORDER BY min(created_at), emoji",
     )
     .bind(viewer.map_or("", UserId::as_str))
-    .bind(ids)
+    .bind(id_list(messages.iter().map(|message| message.id.as_str())))
     .fetch_all(connection)
     .await?;
-    let mut grouped: HashMap<String, Reactions> = HashMap::new();
-    for row in rows {
-        let mine = viewer.map(|_| row.mine);
-        let reaction = Reaction {
-            emoji: row.emoji,
-            count: row.count as u32,
-            mine,
-        };
-        grouped.entry(row.message_id).or_default().0.push(reaction);
-    }
-    Ok(grouped)
+    add_reactions(&mut messages, rows, viewer);
+    Ok(messages)
 }
 
 pub(super) async fn history(

@@ -9,7 +9,7 @@ mod log;
 mod messages;
 mod notifications;
 mod people;
-mod rows;
+mod posting;
 mod sessions;
 
 use std::path::Path;

@@ -2,57 +2,37 @@
 
 use sqlx::SqliteConnection;
 
-use super::rows::{id_list, unreadable};
-use crate::chat::domain::{MessageId, NotificationId, NotificationKind, Timestamp, UserId};
+use crate::chat::domain::{MessageId, NotificationId, Timestamp, UserId};
+use crate::chat::storage::rows::{NotificationRow, id_list, json_rows};
 use crate::chat::storage::{KeptNotification, NewNotification, StoreError};
 
+/// A row for each person of each notification, in one statement.
 pub(super) async fn insert(
     connection: &mut SqliteConnection,
-    new: &NewNotification<'_>,
+    new: &[NewNotification<'_>],
 ) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO notifications
              (person_id, id, kind, chat_id, user_id, by_id, message_id, created_at)
-         SELECT value, ?, ?, ?, ?, ?, ?, ? FROM json_each(?)",
+         SELECT person.value, n.value ->> 0, n.value ->> 1, n.value ->> 2, n.value ->> 3,
+                n.value ->> 4, n.value ->> 5, n.value ->> 6
+         FROM json_each(?) n, json_each(n.value -> 7) person",
     )
-    .bind(new.id.as_str())
-    .bind(new.kind.as_str())
-    .bind(new.chat.as_str())
-    .bind(new.user.map(UserId::as_str))
-    .bind(new.by.map(UserId::as_str))
-    .bind(new.message.map(MessageId::as_str))
-    .bind(new.now.0)
-    .bind(id_list(new.people.iter().map(UserId::as_str)))
+    .bind(json_rows(new.iter().map(|new| {
+        (
+            new.id.as_str(),
+            new.kind.as_str(),
+            new.chat.as_str(),
+            new.user.map(UserId::as_str),
+            new.by.map(UserId::as_str),
+            new.message.map(MessageId::as_str),
+            new.now.0,
+            new.people,
+        )
+    })))
     .execute(connection)
     .await?;
     Ok(())
-}
-
-#[derive(sqlx::FromRow)]
-struct NotificationRow {
-    id: String,
-    kind: String,
-    chat_id: String,
-    user_id: Option<String>,
-    by_id: Option<String>,
-    message_id: Option<String>,
-    created_at: i64,
-    read_at: Option<i64>,
-}
-
-impl NotificationRow {
-    fn read(self) -> Result<KeptNotification, StoreError> {
-        Ok(KeptNotification {
-            id: self.id.into(),
-            kind: NotificationKind::from_name(&self.kind).ok_or_else(|| unreadable("kind"))?,
-            chat: self.chat_id.into(),
-            user: self.user_id.map(UserId::from),
-            by: self.by_id.map(UserId::from),
-            message: self.message_id.map(MessageId::from),
-            created_at: Timestamp(self.created_at),
-            read_at: self.read_at.map(Timestamp),
-        })
-    }
 }
 
 /// Ids are in the order of their times, so they are the cursor too.
