@@ -30,6 +30,8 @@ pub(crate) type ErrorHandler = Box<dyn Fn(Socket, FailedEvent) -> BoxFuture + Se
 pub(crate) type DisconnectHandler =
     Box<dyn Fn(Socket, DisconnectReason) -> BoxFuture + Send + Sync>;
 
+pub(crate) type DrainHandler = Box<dyn Fn(&Socket) + Send + Sync>;
+
 /// Values of any types that middlewares put beside a socket.
 pub(crate) type SocketData = Vec<Arc<dyn Any + Send + Sync>>;
 

@@ -20,7 +20,7 @@ use super::handler::{SocketData, put_data};
 use super::namespace::{Namespace, NamespaceBuilder};
 use super::operators::Broadcast;
 use super::socket::{EmitError, Socket};
-use crate::socketio::adapter::{Adapter, LocalAdapter};
+use crate::socketio::adapter::{Adapter, LocalAdapter, Metrics};
 use crate::socketio::proto::connection::ConnectionLimits;
 use crate::socketio::proto::names::DEFAULT_NAMESPACE;
 use crate::socketio::proto::parser::Parser;
@@ -34,6 +34,7 @@ pub struct IoBuilder {
     limits: ConnectionLimits,
     max_rooms: usize,
     adapter: Option<AdapterFactory>,
+    metrics: Arc<Metrics>,
     namespaces: HashMap<Box<str>, NamespaceBuilder>,
     states: SocketData,
     bundles: Option<ClientBundles>,
@@ -70,6 +71,13 @@ impl IoBuilder {
     /// `max_payload` too.
     pub fn limits(mut self, limits: ConnectionLimits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Where broadcasts are counted, unless an [`adapter`](Self::adapter) is set. What the engine
+    /// counts goes to the metrics of its own configuration.
+    pub fn metrics(mut self, metrics: Arc<Metrics>) -> Self {
+        self.metrics = metrics;
         self
     }
 
@@ -124,7 +132,9 @@ impl IoBuilder {
         let namespaces = self.namespaces.into_iter().map(|(name, handlers)| {
             let adapter = match &self.adapter {
                 Some(make) => make(&name),
-                None => Box::new(LocalAdapter::new(self.max_rooms)),
+                None => Box::new(
+                    LocalAdapter::new(self.max_rooms).with_metrics(Arc::clone(&self.metrics)),
+                ),
             };
             let namespace =
                 Namespace::new(&name, self.parser, Arc::clone(&states), handlers, adapter);
@@ -209,6 +219,7 @@ impl Io {
             limits: ConnectionLimits::default(),
             max_rooms: 1024,
             adapter: None,
+            metrics: Arc::default(),
             namespaces: HashMap::new(),
             states: Vec::new(),
             bundles: None,
@@ -277,6 +288,11 @@ impl Io {
     /// The socket with this id.
     pub fn socket(&self, id: &str) -> Option<Socket> {
         self.0.root.socket(id)
+    }
+
+    /// Handles on the connections of this moment, for looking at what waits for them.
+    pub fn sessions(&self) -> Vec<SessionHandle> {
+        self.0.engine.sessions()
     }
 
     /// Number of open connections, those that have joined no namespace included.

@@ -120,6 +120,11 @@ impl Socket {
         &self.0.namespace
     }
 
+    /// Whether the client is behind with what it was sent.
+    pub fn is_behind(&self) -> bool {
+        self.session().is_congested()
+    }
+
     /// The transport that carries the connection now.
     pub fn transport(&self) -> TransportKind {
         self.session().transport()
