@@ -123,6 +123,11 @@ impl Recent {
         chats.get(chat).map(|entry| Arc::clone(&entry.flight))
     }
 
+    /// Asks storage again for every chat.
+    pub(super) fn clear(&self) {
+        self.chats.lock().clear();
+    }
+
     fn forget(&self, chat: &ChatId, flight: &Arc<Flight>) {
         let mut chats = self.chats.lock();
         if chats
