@@ -14,6 +14,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use super::failpoint;
 use super::posting::{self, Posting};
 use super::{Answer, NewNotification, StoreError, Write};
 
@@ -172,6 +173,7 @@ async fn attempt(
     guard: Guard,
 ) -> Result<Option<Outcomes>, StoreError> {
     connection.begin().await?;
+    failpoint::pass(failpoint::BEFORE_INSERT)?;
     let mut outcomes = Vec::with_capacity(batch.len());
     let mut rest = batch;
     while !rest.is_empty() {
@@ -188,6 +190,7 @@ async fn attempt(
         }
         rest = later;
     }
+    failpoint::pass(failpoint::BEFORE_COMMIT)?;
     connection.commit().await?;
     Ok(Some(outcomes))
 }

@@ -23,7 +23,7 @@ pub(super) struct World {
     pub(super) chat: Arc<Chat>,
     pub(super) io: Io,
     router: Router<Arc<Chat>>,
-    url: SecretString,
+    pub(super) url: SecretString,
     directory: Arc<tempfile::TempDir>,
 }
 
