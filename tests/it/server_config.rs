@@ -55,6 +55,18 @@ fn a_database_that_does_not_answer_is_named_without_its_password() {
 }
 
 #[test]
+fn a_database_of_another_kind_is_refused_clearly() {
+    let (output, _folder) = run(
+        &[],
+        &[("DATABASE_URL", "mysql://me:hunter2@localhost/chat")],
+    );
+    assert_eq!(output.status.code(), Some(2));
+    let complaint = text(&output.stderr);
+    assert!(complaint.contains("error: --database-url"), "{complaint}");
+    assert!(!complaint.contains("hunter2"), "{complaint}");
+}
+
+#[test]
 fn an_unknown_option_is_named() {
     let (output, _folder) = run(&["--lisen", "localhost:1"], &[]);
     assert_eq!(output.status.code(), Some(2));

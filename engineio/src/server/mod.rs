@@ -1,6 +1,8 @@
 //! The server: it answers requests and runs one task per session.
 
+mod answer;
 mod begun;
+mod connection;
 mod cors;
 mod driver;
 mod handle;
@@ -10,6 +12,7 @@ mod registry;
 mod requests;
 mod route;
 mod service;
+mod streams;
 
 use std::{
     borrow::Cow,
@@ -21,29 +24,22 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request};
+use http::{Method, Request, Response, StatusCode, request};
 use http_body_util::Full;
 
 pub use self::{
     begun::{Begun, begin},
     handle::{CloseMode, Enqueued, SendError, SessionHandle},
-    handshake::{Handshake, Secure},
+    handshake::{Attached, Handshake, Secure},
     service::ConnectionService,
+    streams::{Event, SessionEvents, Sessions, StreamHandler, Streams, sessions},
 };
-use self::{
-    handle::{Command, Payload, PollReply, Shared},
-    registry::Registry,
-};
-#[cfg(feature = "compression")]
-use crate::transport::compression::Encoding;
+use self::{handle::Command, registry::Registry};
 use crate::{
     config::{Config, Cors, CorsUndecided},
     error::HandshakeError,
-    proto::{
-        CloseReason, Message, TransportKind,
-        handshake::{self as handshake_rules, BadRequest, Query, Refused, Request as Kind},
-    },
-    transport::polling::{self, BodyLimits},
+    proto::{CloseReason, Message, handshake::BadRequest},
+    transport::polling,
 };
 
 /// The application's side of one session. It lives in the session's task, as plain mutable state:
@@ -133,7 +129,7 @@ type Reply = Result<Response<Full<Bytes>>, HandshakeError>;
 impl<A: Application> Server<A> {
     /// Makes a server.
     pub fn new(config: Config, application: A) -> Self {
-        let registry = Arc::new(Registry::new());
+        let registry = Arc::new(Registry::new(Arc::clone(&config.metrics)));
         let origin_log = LogThrottle::default();
         let path = config.exact_path();
         Self {
@@ -182,11 +178,11 @@ impl<A: Application> Server<A> {
             Some(cors) if parts.method == Method::OPTIONS => return cors::preflight(cors, &parts),
             _ => {}
         }
-        let mut response = match self.answer(&mut parts, body, peer, cors.as_deref()).await {
-            Ok(response) => response,
-            Err(error) => self.refuse(&parts, error),
-        };
-        if let Some(cors) = &cors {
+        let reply = self.answer(&mut parts, body, peer, cors.as_deref()).await;
+        // No page can read why its WebSocket was refused.
+        let is_read = reply.is_ok() || !route::is_upgrade(&parts);
+        let mut response = reply.unwrap_or_else(|error| self.refuse(&parts, error));
+        if let Some(cors) = cors.as_ref().filter(|_| is_read) {
             cors::decorate(cors, &parts.headers, response.headers_mut());
         }
         response
@@ -211,6 +207,7 @@ impl<A: Application> Server<A> {
     /// Tells the application, and makes the reply.
     fn refuse(&self, parts: &request::Parts, error: HandshakeError) -> Response<Full<Bytes>> {
         tracing::debug!(code = error.code(), %error, "request refused");
+        self.inner.config.metrics.refused(error.code()).count();
         self.inner.application.connection_error(parts, &error);
         match route::is_upgrade(parts) {
             true => error.into_upgrade_response(),
@@ -263,137 +260,6 @@ impl<A: Application> Server<A> {
         }
         route::lacks_host(parts)
             .then(|| polling::closing(self.refuse(parts, BadRequest::NoHost.into())))
-    }
-
-    async fn answer<B>(
-        &self,
-        parts: &mut request::Parts,
-        body: B,
-        peer: SocketAddr,
-        cors: Option<&Cors>,
-    ) -> Reply
-    where
-        B: http_body::Body + Send,
-        B::Data: Send,
-    {
-        let query = Query::parse(parts.uri.query().unwrap_or_default());
-        let mut session = None;
-        let request = handshake_rules::classify(
-            route::facts(parts, &query),
-            self.inner.config.transports,
-            |sid| {
-                session = self.inner.registry.get(sid);
-                session.as_ref().map(|session| session.lock().transport)
-            },
-        )?;
-        self.check_origin(parts, cors)?;
-        let mut response = match (request, session) {
-            (Kind::Handshake(TransportKind::Polling), _) => {
-                self.open_polling(parts, query, peer).await?
-            }
-            (Kind::Handshake(TransportKind::Websocket), _) => {
-                self.open_stream(parts, query, peer).await?
-            }
-            (Kind::Session(TransportKind::Websocket), Some(session)) => {
-                self.attach_stream(parts, &query, session)?
-            }
-            (Kind::Session(TransportKind::Polling), Some(session)) => {
-                self.answer_polling(parts, body, session).await?
-            }
-            (Kind::Session(..), None) => return Err(Refused::UnknownSid.into()),
-        };
-        if response.status().is_success() || response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            self.apply_hooks(&mut response, parts, matches!(request, Kind::Handshake(_)));
-        }
-        Ok(response)
-    }
-
-    async fn answer_polling<B>(
-        &self,
-        parts: &request::Parts,
-        body: B,
-        session: Arc<Shared>,
-    ) -> Reply
-    where
-        B: http_body::Body + Send,
-        B::Data: Send,
-    {
-        match parts.method {
-            Method::GET => match requests::poll(session).await {
-                PollReply::Payload(payload) => Ok(self.payload(&parts.headers, payload).await),
-                PollReply::Refused(admission) => requests::refuse(admission),
-            },
-            Method::POST if polling::is_octet_stream(&parts.headers) => {
-                Ok(requests::refuse_octet_stream(&session))
-            }
-            Method::POST => {
-                let config = &self.inner.config;
-                let limits = BodyLimits {
-                    max_bytes: config.max_payload,
-                    idle_timeout: config.body_idle_timeout,
-                    total_timeout: config.body_timeout,
-                };
-                requests::post(&session, body, limits).await
-            }
-            _ => {
-                let mut response = polling::bare(StatusCode::METHOD_NOT_ALLOWED);
-                let allow = HeaderValue::from_static("GET, POST");
-                response.headers_mut().insert(header::ALLOW, allow);
-                Ok(response)
-            }
-        }
-    }
-
-    /// The reply that carries a payload, compressed if the client and the configuration want it.
-    async fn payload(&self, headers: &HeaderMap, payload: Payload) -> Response<Full<Bytes>> {
-        #[cfg(feature = "compression")]
-        if let Some(compression) = self.inner.config.http_compression
-            && payload.compressible
-            && payload.body.len() >= compression.threshold
-            && let Some(encoding) = Encoding::negotiate(headers)
-            // A clone shares the bytes; what cannot be compressed is sent as it is.
-            && let Ok(encoded) = encoding.encode(payload.body.clone()).await
-        {
-            let mut response = polling::payload(encoded);
-            let fields = response.headers_mut();
-            fields.insert(header::CONTENT_ENCODING, encoding.into());
-            return response;
-        }
-        let _ = (headers, payload.compressible);
-        polling::payload(payload.body)
-    }
-
-    /// A page of another origin may not act with what its visitor's browser knows. The official
-    /// server leaves this to the browser, which does not check WebSockets.
-    fn check_origin(
-        &self,
-        parts: &request::Parts,
-        cors: Option<&Cors>,
-    ) -> Result<(), HandshakeError> {
-        if cors::is_origin_allowed(cors, &parts.headers) {
-            return Ok(());
-        }
-        if self.inner.origin_log.may_log() {
-            let origin = parts.headers.get(header::ORIGIN);
-            tracing::warn!(
-                ?origin,
-                "refused a page of another origin; Config::cors would allow it"
-            );
-        }
-        Err(HandshakeError::OriginNotAllowed)
-    }
-
-    fn apply_hooks(
-        &self,
-        response: &mut Response<Full<Bytes>>,
-        parts: &request::Parts,
-        initial: bool,
-    ) {
-        let config = &self.inner.config;
-        let initial = config.initial_headers.as_ref().filter(|_| initial);
-        for hook in initial.into_iter().chain(&config.headers) {
-            hook.apply(response.headers_mut(), parts);
-        }
     }
 }
 

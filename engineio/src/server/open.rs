@@ -137,6 +137,7 @@ impl<A: Application> Server<A> {
         let kind = handshake.transport();
         let now = tokio::time::Instant::now().into_std();
         let session = Session::new(inner.config.session_settings(), kind, now);
+        inner.config.metrics.opened(kind).count();
         let shared = Arc::clone(&opening.shared);
         if let Some(stream) = &stream {
             inner.queue_first_packets(&shared, stream);
@@ -262,6 +263,7 @@ struct Switching {
 /// No extension is ever agreed on, above all no compression: a peer could make us inflate.
 fn switch_protocols(parts: &mut request::Parts) -> Result<Switching, HandshakeError> {
     let accept = route::accept_key(&parts.headers)?;
+    let subprotocol = route::subprotocol(&parts.headers)?;
     let upgrade = parts
         .extensions
         .remove::<OnUpgrade>()
@@ -271,6 +273,9 @@ fn switch_protocols(parts: &mut request::Parts) -> Result<Switching, HandshakeEr
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    if let Some(name) = subprotocol {
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, name);
+    }
     Ok(Switching { response, upgrade })
 }
 

@@ -94,6 +94,15 @@ id! {
     NotificationId
 }
 
+impl NotificationId {
+    /// Smaller than every id that was made from then on, larger than those
+    /// from before: UUIDv7 begins with the time.
+    pub fn first_at(time: super::time::Timestamp) -> Self {
+        let ms = u64::try_from(time.0).unwrap_or(0);
+        Self(format!("{:08x}-{:04x}", ms >> 16, ms & 0xffff).into())
+    }
+}
+
 /// An id as clients write it: text, or a whole number read as its decimal text.
 fn parse_id(value: &Value) -> Result<String, Problem> {
     let text = match value {
@@ -122,6 +131,14 @@ mod tests {
             Ok("42".to_owned())
         );
         assert_eq!(ChatId::parse(&json!("42")), ChatId::parse(&json!(42)));
+    }
+
+    #[test]
+    fn ids_of_notifications_are_in_the_order_of_their_times() {
+        let id = NotificationId::generate();
+        let now = super::super::time::Timestamp::now();
+        let at = |ms: i64| NotificationId::first_at(super::super::time::Timestamp(now.0 + ms));
+        assert!(at(-60_000) < id && id < at(60_000));
     }
 
     #[test]

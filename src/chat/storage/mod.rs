@@ -45,6 +45,9 @@ pub(super) use writer::{Job, Verdict, Writer};
 /// What a query will answer.
 pub(super) type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 
+/// What one sweep takes out: the writer is needed by others.
+pub(super) const PRUNED_AT_ONCE: u32 = 5000;
+
 /// An engine: hands out connections that read, and the one that writes.
 pub(super) trait Store: Send + Sync {
     /// A connection that reads, from the pool.
@@ -307,6 +310,13 @@ pub(super) trait Write: Read {
         entry: &'a LogEntry,
         now: Timestamp,
     ) -> Answer<'a, ()>;
+    /// Forgets changes that were made before `before` and lie more than `keep`
+    /// behind the head of their chat: the oldest of each chat first, at most
+    /// [`PRUNED_AT_ONCE`] of each. How many there were.
+    fn prune_log(&mut self, before: Timestamp, keep: u64) -> Answer<'_, u64>;
+    /// Forgets notifications with smaller ids, at most [`PRUNED_AT_ONCE`]. How
+    /// many there were.
+    fn prune_notifications<'a>(&'a mut self, before: &'a NotificationId) -> Answer<'a, u64>;
     /// Raises how far somebody has read, and so got, messages; false when they
     /// had already. Never lowers it.
     fn raise_read<'a>(

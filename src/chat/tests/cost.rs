@@ -168,7 +168,7 @@ async fn a_database_that_is_locked_is_unavailable_in_bounded_time_and_then_well_
         .authenticate(Some(&ann.token))
         .await
         .expect("known");
-    let lock = lock_everything(&world.url).await;
+    let lock = lock_everything(world.url()).await;
     let sends = (0..64).map(|_| world.chat.send(&who, chat.as_str().into(), draft("x")));
     for sent in join_all(sends).await {
         assert_eq!(sent.map(|_| ()), Err(Error::Unavailable));

@@ -36,6 +36,7 @@ impl Teller {
     }
 
     /// The same at another server on the same data.
+    #[cfg(feature = "failpoints")]
     fn at(self, program: &Program) -> Self {
         Self {
             person: self.person.at(program.address),

@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 use super::list;
 use crate::chat::domain::{MessageId, NotificationId, Timestamp, UserId};
 use crate::chat::storage::rows::NotificationRow;
-use crate::chat::storage::{KeptNotification, NewNotification, StoreError};
+use crate::chat::storage::{KeptNotification, NewNotification, PRUNED_AT_ONCE, StoreError};
 
 /// A row for each person of each notification, in one statement.
 pub(super) async fn insert(
@@ -85,4 +85,21 @@ pub(super) async fn mark_read(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// Through the primary key: one look for each person.
+pub(super) async fn prune(
+    connection: &mut PgConnection,
+    before: &NotificationId,
+) -> Result<u64, StoreError> {
+    let done = sqlx::query(
+        "DELETE FROM notifications WHERE (person_id, id) IN
+             (SELECT n.person_id, n.id FROM users u
+              JOIN notifications n ON n.person_id = u.id AND n.id < $1 LIMIT $2)",
+    )
+    .bind(before.as_str())
+    .bind(i64::from(PRUNED_AT_ONCE))
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected())
 }

@@ -4,7 +4,7 @@ use sqlx::SqliteConnection;
 
 use crate::chat::domain::{ChatId, Rev, Timestamp, UserId};
 use crate::chat::storage::rows::{HeadRow, LogRow};
-use crate::chat::storage::{Head, LogEntry, StoreError};
+use crate::chat::storage::{Head, LogEntry, PRUNED_AT_ONCE, StoreError};
 
 pub(super) const HEAD: &str = "SELECT c.rev, c.last_seq,
                 (SELECT min(rev) FROM chat_events WHERE chat_id = c.id) AS oldest
@@ -64,4 +64,26 @@ pub(super) async fn insert(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// The inner query looks at the oldest entries of chats that have too many, by
+/// the primary key, so it never costs more than what it can delete.
+pub(super) async fn prune(
+    connection: &mut SqliteConnection,
+    before: Timestamp,
+    keep: u64,
+) -> Result<u64, StoreError> {
+    let done = sqlx::query(
+        "DELETE FROM chat_events WHERE (chat_id, rev) IN
+             (SELECT e.chat_id, e.rev FROM chats c
+              JOIN chat_events e ON e.chat_id = c.id AND e.rev <= c.rev - ?2
+               AND e.rev < ?3 + (SELECT min(rev) FROM chat_events WHERE chat_id = c.id)
+              WHERE c.rev > ?2 AND e.created_at < ?1)",
+    )
+    .bind(before.0)
+    .bind(i64::try_from(keep).unwrap_or(i64::MAX))
+    .bind(PRUNED_AT_ONCE)
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected())
 }
