@@ -335,6 +335,12 @@ impl Chat {
         }
     }
 
+    /// As after a restart.
+    #[cfg(test)]
+    pub(in crate::chat) fn forget_recent(&self) {
+        self.recent.chats.lock().clear();
+    }
+
     /// Whether somebody is in a chat, when that is known without asking.
     pub(super) fn is_known_participant(&self, chat: &ChatId, user: &UserId) -> bool {
         let flight = self.recent.known(chat);
