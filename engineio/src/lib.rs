@@ -26,6 +26,8 @@ mod config;
 #[cfg(feature = "server")]
 mod error;
 #[cfg(feature = "server")]
+pub mod metrics;
+#[cfg(feature = "server")]
 mod server;
 #[cfg(feature = "server")]
 mod transport;
@@ -45,9 +47,9 @@ pub use {
     },
     error::HandshakeError,
     server::{
-        Application, Begun, CloseMode, ConnectionService, Enqueued, Event, Handler, Handshake,
-        Secure, SendError, Server, SessionEvents, SessionHandle, Sessions, StreamHandler, Streams,
-        begin, sessions,
+        Application, Attached, Begun, CloseMode, ConnectionService, Enqueued, Event, Handler,
+        Handshake, Secure, SendError, Server, SessionEvents, SessionHandle, Sessions,
+        StreamHandler, Streams, begin, sessions,
     },
     transport::write_timeout::WriteTimeout,
 };

@@ -91,6 +91,8 @@ pub struct ChatConfig {
     pub registration: Registration,
     /// See [`RateLimits`].
     pub rate_limits: RateLimits,
+    /// Logins and registrations that one address may try in a minute.
+    pub logins_per_address: u32,
     /// How long after it was sent a message may be edited.
     pub edit_window: Duration,
     /// Tokens of a host application.
@@ -108,6 +110,7 @@ impl ChatConfig {
             refresh_ttl: Duration::from_secs(30 * 24 * 3600),
             registration: Registration::default(),
             rate_limits: RateLimits::default(),
+            logins_per_address: 300,
             edit_window: Duration::from_secs(24 * 3600),
             host_tokens: None,
         }

@@ -48,6 +48,10 @@ pub enum Command {
     /// Manage the accounts in the database
     #[command(subcommand)]
     User(UserCommand),
+    /// Copy the database into a new SQLite file, while the server runs
+    Backup(Box<BackupOptions>),
+    /// Move everything into another, empty database; stop the server first
+    Migrate(Box<MigrateOptions>),
 }
 
 /// What can be done with accounts.
@@ -55,6 +59,33 @@ pub enum Command {
 pub enum UserCommand {
     /// Make an account; the only way to make an admin
     Create(Box<CreateUser>),
+}
+
+/// The options of `parlance backup`.
+#[derive(Debug, Clone, Args)]
+pub struct BackupOptions {
+    /// The file to write; it must not be there yet
+    #[arg(long, value_name = "FILE")]
+    pub to: PathBuf,
+    /// Storage.
+    #[command(flatten)]
+    pub storage: StorageOptions,
+}
+
+/// The options of `parlance migrate`.
+#[derive(Debug, Clone, Args)]
+pub struct MigrateOptions {
+    /// Where to: `postgres://USER:PASSWORD@HOST/NAME`, or `sqlite:PATH`
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "PARLANCE_MIGRATE_TO",
+        hide_env_values = true
+    )]
+    pub to: SecretString,
+    /// Storage.
+    #[command(flatten)]
+    pub storage: StorageOptions,
 }
 
 /// The options of `parlance serve`.
@@ -72,6 +103,12 @@ pub struct ServeOptions {
     /// Tokens of a host application.
     #[command(flatten, next_help_heading = "Tokens issued by your own application")]
     pub host_jwt: HostJwtOptions,
+    /// Limits.
+    #[command(flatten, next_help_heading = "Limits")]
+    pub limits: LimitOptions,
+    /// Metrics.
+    #[command(flatten, next_help_heading = "Metrics")]
+    pub metrics: MetricsOptions,
     /// Operation.
     #[command(flatten, next_help_heading = "Operation")]
     pub operation: OperationOptions,
@@ -210,9 +247,9 @@ pub struct HostJwtOptions {
     pub host_jwt_audience: Option<String>,
 }
 
-/// How the server runs.
+/// What one client, or one address, may have. Addresses of IPv6 count by their /64 network.
 #[derive(Debug, Clone, Args)]
-pub struct OperationOptions {
+pub struct LimitOptions {
     /// `off` drops every rate limit and every limit per address: for load tests only
     #[arg(
         long,
@@ -222,6 +259,92 @@ pub struct OperationOptions {
         hide_env_values = true
     )]
     pub rate_limits: String,
+    /// The most connections and sessions at a time; beyond it 503. Default: four fifths of the file
+    /// descriptors that the process may have
+    #[arg(
+        long,
+        value_name = "N",
+        env = "PARLANCE_MAX_CONNECTIONS",
+        hide_env_values = true
+    )]
+    pub max_connections: Option<String>,
+    /// The most connections, and the most sessions, of one address at a time; beyond it 429. A
+    /// school behind one address fits
+    #[arg(
+        long,
+        value_name = "N",
+        env = "PARLANCE_MAX_CONNECTIONS_PER_ADDRESS",
+        default_value = "500",
+        hide_env_values = true
+    )]
+    pub max_connections_per_address: String,
+    /// The most connections without a first request, and sessions without a token, of one address
+    /// at a time; beyond it 429
+    #[arg(
+        long,
+        value_name = "N",
+        env = "PARLANCE_MAX_PENDING_PER_ADDRESS",
+        default_value = "250",
+        hide_env_values = true
+    )]
+    pub max_pending_per_address: String,
+    /// The most logins and registrations of one address in a minute; beyond it 429
+    #[arg(
+        long,
+        value_name = "N",
+        env = "PARLANCE_LOGINS_PER_ADDRESS",
+        default_value = "300",
+        hide_env_values = true
+    )]
+    pub logins_per_address: String,
+    /// Addresses or networks of proxies, comma-separated: their X-Forwarded-For (or Forwarded) says
+    /// who the client is, and their X-Forwarded-Proto whether it came by https. Default: none is
+    /// believed
+    #[arg(
+        long,
+        value_name = "ADDRESSES",
+        env = "PARLANCE_TRUSTED_PROXIES",
+        hide_env_values = true
+    )]
+    pub trusted_proxies: Option<String>,
+}
+
+/// Who may read /metrics.
+#[derive(Debug, Clone, Args)]
+pub struct MetricsOptions {
+    /// Whether /metrics is answered at the main port: `local`, to programs on this machine that come
+    /// without a proxy; `off`, to nobody
+    #[arg(
+        long,
+        value_name = "local|off",
+        env = "PARLANCE_METRICS",
+        default_value = "local",
+        hide_env_values = true
+    )]
+    pub metrics: String,
+    /// With a token, at least 16 bytes, /metrics at the main port answers whoever sends it as
+    /// `Authorization: Bearer …`, and nobody else
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "PARLANCE_METRICS_TOKEN",
+        hide_env_values = true
+    )]
+    pub metrics_token: Option<SecretString>,
+    /// A further address with /metrics, /healthz and /readyz alone, for a network that only
+    /// operators reach
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        env = "PARLANCE_METRICS_LISTEN",
+        hide_env_values = true
+    )]
+    pub metrics_listen: Option<String>,
+}
+
+/// How the server runs.
+#[derive(Debug, Clone, Args)]
+pub struct OperationOptions {
     /// What goes to the log on standard error: a level, or `target=level` pairs with commas
     #[arg(
         long,

@@ -10,6 +10,8 @@ mod security;
 mod server_config;
 mod server_drain;
 mod server_http;
+mod server_limits;
 mod server_live;
+mod server_metrics;
 mod server_process;
 mod tidy;

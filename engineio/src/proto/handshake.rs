@@ -14,6 +14,9 @@ pub enum TransportKind {
 }
 
 impl TransportKind {
+    /// Both of them.
+    pub const ALL: [Self; 2] = [Self::Polling, Self::Websocket];
+
     /// The name in the query string. Only these exact names exist.
     #[must_use]
     pub fn as_str(self) -> &'static str {

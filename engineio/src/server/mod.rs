@@ -31,7 +31,7 @@ use tokio::sync::watch;
 pub use self::{
     begun::{Begun, begin},
     handle::{CloseMode, Enqueued, SendError, SessionHandle},
-    handshake::{Handshake, Secure},
+    handshake::{Attached, Handshake, Secure},
     service::ConnectionService,
     streams::{Event, SessionEvents, Sessions, StreamHandler, Streams, sessions},
 };
@@ -132,7 +132,7 @@ type Reply = Result<Response<Full<Bytes>>, HandshakeError>;
 impl<A: Application> Server<A> {
     /// Makes a server.
     pub fn new(config: Config, application: A) -> Self {
-        let registry = Arc::new(Registry::new());
+        let registry = Arc::new(Registry::new(Arc::clone(&config.metrics)));
         let origin_log = LogThrottle::default();
         let path = config.exact_path();
         Self {
@@ -211,6 +211,7 @@ impl<A: Application> Server<A> {
     /// Tells the application, and makes the reply.
     fn refuse(&self, parts: &request::Parts, error: HandshakeError) -> Response<Full<Bytes>> {
         tracing::debug!(code = error.code(), %error, "request refused");
+        self.inner.config.metrics.refused(error.code()).count();
         self.inner.application.connection_error(parts, &error);
         match route::is_upgrade(parts) {
             true => error.into_upgrade_response(),
