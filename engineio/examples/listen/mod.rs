@@ -10,8 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 pub(crate) async fn serve<A: Application>(server: Server<A>) -> std::io::Result<()> {
     let listener = bind().await?;
     accept(listener, |tcp, peer| {
-        let server = server.clone();
-        tokio::spawn(async move { server.serve_connection(tcp, peer).await });
+        tokio::spawn(server.serve_connection(tcp, peer));
     })
     .await
 }

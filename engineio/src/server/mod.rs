@@ -26,6 +26,7 @@ use std::{
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, request};
 use http_body_util::Full;
+use tokio::sync::watch;
 
 pub use self::{
     begun::{Begun, begin},
@@ -113,6 +114,8 @@ struct Inner<A> {
     path: String,
     application: A,
     registry: Arc<Registry>,
+    /// Told at every [`Server::close`].
+    closing: watch::Sender<()>,
     origin_log: LogThrottle,
 }
 
@@ -138,6 +141,7 @@ impl<A: Application> Server<A> {
                 path,
                 application,
                 registry,
+                closing: watch::Sender::new(()),
                 origin_log,
             }),
         }
@@ -215,8 +219,10 @@ impl<A: Application> Server<A> {
         }
     }
 
-    /// Closes every session at once; what is queued for them is lost.
+    /// Closes every session at once; what is queued for them is lost. Connections that
+    /// [`Server::serve_connection`] serves end behind the reply under way.
     pub fn close(&self) {
+        self.inner.closing.send_replace(());
         for session in self.inner.registry.snapshot() {
             session.push(Command::Close(CloseMode::Discard));
         }
@@ -230,11 +236,11 @@ impl<A: Application> Server<A> {
         sessions.into_iter().map(SessionHandle).collect()
     }
 
-    /// Waits until every session has ended: until its handler has no work under way, and its
-    /// stream is closed. For use after [`Server::close`], and after no more connections are
-    /// accepted: sessions that are opened meanwhile are waited for as well. Streams whose peers do
-    /// not answer the close frame take 1.5 s; how long a handler's own work takes is its business,
-    /// so that a time-out belongs around this.
+    /// Waits until every session has ended (its handler has no work under way, and its stream is
+    /// closed), and every connection of [`Server::serve_connection`]. For use after
+    /// [`Server::close`], and after no more connections are accepted: what is opened meanwhile is
+    /// waited for as well. Streams whose peers do not answer the close frame take 1.5 s; how long a
+    /// handler's own work takes is its business, so that a time-out belongs around this.
     pub async fn closed(&self) {
         self.inner.registry.idle().await;
     }

@@ -27,10 +27,11 @@ export class Endpoint {
 
   /** Opens a polling session: `{sid, handshake, get, post, …}`. */
   async poll(query = "") {
+    const askedAt = performance.now();
     const { status, text } = await this.request(`EIO=4&transport=polling${query}`);
     assert.equal(status, 200, text);
     assert.equal(text[0], "0");
-    return new PollingSession(this, JSON.parse(text.slice(1)), performance.now());
+    return new PollingSession(this, JSON.parse(text.slice(1)), { askedAt, openedAt: performance.now() });
   }
 
   /** Opens a WebSocket; nothing is awaited. */
@@ -52,8 +53,9 @@ export class Endpoint {
 }
 
 export class PollingSession {
-  constructor(endpoint, handshake, openedAt) {
-    Object.assign(this, { endpoint, handshake, openedAt, sid: handshake.sid });
+  /** The server opened the session after `askedAt` and before `openedAt`. */
+  constructor(endpoint, handshake, { askedAt, openedAt }) {
+    Object.assign(this, { endpoint, handshake, askedAt, openedAt, sid: handshake.sid });
     this.query = `EIO=4&transport=polling&sid=${this.sid}`;
   }
 
