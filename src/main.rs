@@ -63,14 +63,17 @@ fn serve(options: &ServeOptions) -> anyhow::Result<()> {
     if options.operation.check_config {
         return say(&settings.to_string());
     }
-    telemetry::start(&settings.log);
+    telemetry::start(&settings.log, settings.log_format);
     runtime()?.block_on(async {
         let mut shutdown = Shutdown::listen().context("cannot wait for signals")?;
-        let running = app::start(settings).await?;
+        let mut running = app::start(settings).await?;
         let address = running.address();
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "accepting connections");
-        say(&format!("listening on http://{address}\n"))?;
-        let signal = shutdown.requested().await;
+        say(&format!("listening on {}://{address}\n", running.scheme()))?;
+        let signal = tokio::select! {
+            signal = shutdown.requested() => signal,
+            never = running.watch_certificate() => match never {},
+        };
         tracing::info!(signal, "ending");
         tokio::select! {
             () = running.stop() => Ok(()),
