@@ -11,3 +11,4 @@ pub mod shutdown;
 mod site;
 pub mod socketio;
 pub mod telemetry;
+pub mod transfer;

@@ -8,7 +8,7 @@ use anyhow::{Context as _, anyhow};
 use parlance::app::StartError;
 use parlance::config::{Cli, Command, CreateUser, Problems, ServeOptions, UserCommand};
 use parlance::shutdown::Shutdown;
-use parlance::{accounts, app, telemetry};
+use parlance::{accounts, app, telemetry, transfer};
 use tokio::runtime::Runtime;
 
 #[global_allocator]
@@ -24,6 +24,8 @@ fn main() -> ExitCode {
         None => serve(&cli.serve),
         Some(Command::Serve(options)) => serve(&options),
         Some(Command::User(UserCommand::Create(options))) => create_user(&options),
+        Some(Command::Backup(options)) => copy(transfer::backup(&options)),
+        Some(Command::Migrate(options)) => copy(transfer::migrate(&options)),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -86,6 +88,15 @@ fn create_user(options: &CreateUser) -> anyhow::Result<()> {
     let account = accounts::Account::read(options, || first_line(io::stdin().lock()))?;
     let user = runtime()?.block_on(account.create())?;
     say(&format!("created {} {}\n", user.role.as_str(), user.id))
+}
+
+/// Runs one of the commands that copy a store, and says what it did.
+fn copy(done: impl Future<Output = Result<String, transfer::CommandError>>) -> anyhow::Result<()> {
+    match runtime()?.block_on(done) {
+        Ok(text) => say(&text),
+        Err(transfer::CommandError::Options(problems)) => Err(problems.into()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn first_line(mut input: impl io::BufRead) -> io::Result<String> {

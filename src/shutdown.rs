@@ -58,7 +58,7 @@ impl Reloads {
     /// Waits for the next.
     pub async fn requested(&mut self) {
         if self.hangup.recv().await.is_none() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

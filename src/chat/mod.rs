@@ -34,8 +34,8 @@ use limits::Limits;
 use live::Live;
 pub use metrics::ChatMetrics;
 use service::{Publishing, Recent};
+pub use storage::{Copied, StoreError, TransferError, backup, migrate, postgres_address};
 use storage::{Store, Writer};
-pub use storage::{StoreError, postgres_address};
 
 use crate::socketio::Io;
 

@@ -23,7 +23,10 @@ pub use host_tokens::bytes;
 pub use limits::Limits;
 pub use listen::{Host, Listen};
 pub use operation::{Drain, LogFormat, MetricsAccess, MetricsSettings};
-pub use options::{Cli, Command, CreateUser, ServeOptions, StorageOptions, UserCommand};
+pub use options::{
+    BackupOptions, Cli, Command, CreateUser, MigrateOptions, ServeOptions, StorageOptions,
+    UserCommand,
+};
 pub use problem::{Problem, Problems};
 pub use reference::reference;
 pub(crate) use secret::generate;

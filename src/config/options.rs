@@ -48,6 +48,10 @@ pub enum Command {
     /// Manage the accounts in the database
     #[command(subcommand)]
     User(UserCommand),
+    /// Copy the database into a new SQLite file, while the server runs
+    Backup(Box<BackupOptions>),
+    /// Move everything into another, empty database; stop the server first
+    Migrate(Box<MigrateOptions>),
 }
 
 /// What can be done with accounts.
@@ -55,6 +59,33 @@ pub enum Command {
 pub enum UserCommand {
     /// Make an account; the only way to make an admin
     Create(Box<CreateUser>),
+}
+
+/// The options of `parlance backup`.
+#[derive(Debug, Clone, Args)]
+pub struct BackupOptions {
+    /// The file to write; it must not be there yet
+    #[arg(long, value_name = "FILE")]
+    pub to: PathBuf,
+    /// Storage.
+    #[command(flatten)]
+    pub storage: StorageOptions,
+}
+
+/// The options of `parlance migrate`.
+#[derive(Debug, Clone, Args)]
+pub struct MigrateOptions {
+    /// Where to: `postgres://USER:PASSWORD@HOST/NAME`, or `sqlite:PATH`
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "PARLANCE_MIGRATE_TO",
+        hide_env_values = true
+    )]
+    pub to: SecretString,
+    /// Storage.
+    #[command(flatten)]
+    pub storage: StorageOptions,
 }
 
 /// The options of `parlance serve`.

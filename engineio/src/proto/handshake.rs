@@ -113,6 +113,8 @@ pub enum BadRequest {
     ProtocolMismatch,
     /// `transport=websocket` without an `Upgrade`, or an `Upgrade` that is none.
     NotAnUpgrade,
+    /// An `Upgrade` for another version of WebSocket than 13.
+    WebSocketVersion,
     /// The body does not parse, or came under a content type that is not text.
     Body,
     /// HTTP/1.1 without a `Host` header.
@@ -132,7 +134,7 @@ impl BadRequest {
             Self::InvalidOrigin => "INVALID_ORIGIN",
             Self::TransportMismatch => "TRANSPORT_MISMATCH",
             Self::ProtocolMismatch => "PROTOCOL_MISMATCH",
-            Self::NotAnUpgrade => "TRANSPORT_HANDSHAKE_ERROR",
+            Self::NotAnUpgrade | Self::WebSocketVersion => "TRANSPORT_HANDSHAKE_ERROR",
             Self::Body => "BODY",
             Self::NoHost => "NO_HOST",
             Self::IdGeneration => "ID_GENERATION_ERROR",

@@ -21,38 +21,45 @@ use super::live::Port;
 use crate::socketio::{Event, Io, NamespaceBuilder, Socket};
 use call::{Answer, Call};
 
+/// The events that clients send, and who serves them.
+const HANDLERS: [(&str, Handler); 14] = [
+    ("join-chat", |call| Box::pin(rooms::join(call))),
+    ("leave-chat", |call| Box::pin(rooms::leave(call))),
+    ("typing", |call| Box::pin(rooms::type_in(call))),
+    ("sync", |call| Box::pin(rooms::sync(call))),
+    ("send-message", |call| Box::pin(messages::send(call))),
+    ("edit-message", |call| Box::pin(messages::edit(call))),
+    ("delete-message", |call| Box::pin(messages::delete(call))),
+    ("add-reaction", |call| {
+        Box::pin(messages::add_reaction(call))
+    }),
+    ("remove-reaction", |call| {
+        Box::pin(messages::remove_reaction(call))
+    }),
+    ("mark-read", |call| Box::pin(messages::mark_read(call))),
+    ("mark-delivered", |call| {
+        Box::pin(messages::mark_delivered(call))
+    }),
+    ("subscribe-presence", |call| {
+        Box::pin(presence::subscribe(call))
+    }),
+    ("unsubscribe-presence", |call| {
+        Box::pin(presence::unsubscribe(call))
+    }),
+    ("refresh-token", |call| Box::pin(session::refresh(call))),
+];
+
+/// The names of the events that clients send.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    HANDLERS.iter().map(|(name, _)| *name)
+}
+
 /// Registers everything that the application does on its namespace. After the
 /// server is built it goes to [`Chat::attach`].
 #[must_use]
 pub fn namespace(chat: &Arc<Chat>, namespace: NamespaceBuilder) -> NamespaceBuilder {
-    let handlers: [(&'static str, Handler); 14] = [
-        ("join-chat", |call| Box::pin(rooms::join(call))),
-        ("leave-chat", |call| Box::pin(rooms::leave(call))),
-        ("typing", |call| Box::pin(rooms::type_in(call))),
-        ("sync", |call| Box::pin(rooms::sync(call))),
-        ("send-message", |call| Box::pin(messages::send(call))),
-        ("edit-message", |call| Box::pin(messages::edit(call))),
-        ("delete-message", |call| Box::pin(messages::delete(call))),
-        ("add-reaction", |call| {
-            Box::pin(messages::add_reaction(call))
-        }),
-        ("remove-reaction", |call| {
-            Box::pin(messages::remove_reaction(call))
-        }),
-        ("mark-read", |call| Box::pin(messages::mark_read(call))),
-        ("mark-delivered", |call| {
-            Box::pin(messages::mark_delivered(call))
-        }),
-        ("subscribe-presence", |call| {
-            Box::pin(presence::subscribe(call))
-        }),
-        ("unsubscribe-presence", |call| {
-            Box::pin(presence::unsubscribe(call))
-        }),
-        ("refresh-token", |call| Box::pin(session::refresh(call))),
-    ];
     let namespace = connect::register(chat, namespace);
-    let namespace = handlers
+    let namespace = HANDLERS
         .into_iter()
         .fold(namespace, |namespace, (name, handler)| {
             namespace.on(name, serving(chat, name, handler))

@@ -172,13 +172,8 @@ impl Ledger<'_> {
             payload: kept.then(|| payload.get().to_owned()),
         };
         self.db.insert_log(chat_id, &entry, self.now).await?;
-        self.say(
-            chat_id,
-            Item::Event {
-                name: LogKind::ChatUpdated.as_str(),
-                payload,
-            },
-        );
+        let name = LogKind::ChatUpdated.as_str();
+        self.say(chat_id, Item::Logged { rev, name, payload });
         Ok(chat)
     }
 }
@@ -257,6 +252,7 @@ impl Chat {
         command: C,
         job: impl FnOnce(Pending<C>) -> Box<dyn Job>,
     ) -> Result<C::Output, Error> {
+        self.publishing.admit().await;
         let (reply, answer) = oneshot::channel();
         let pending = Pending::new(self, command, Some(reply));
         self.writer.submit(job(pending)).await?;

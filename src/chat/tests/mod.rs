@@ -8,10 +8,16 @@ mod edits;
 mod events;
 mod expiry;
 mod hostile;
+mod lagging;
 mod members;
 mod messages;
+mod model;
+mod publishing;
+mod rates;
 mod receipts;
+mod retention;
 mod rights;
+mod sequences;
 mod world;
 
 use client::Client;

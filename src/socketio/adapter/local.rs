@@ -21,7 +21,7 @@ use crate::socketio::server::socket::Socket;
 pub(crate) struct Recipient {
     pub(super) key: SocketKey,
     pub(super) session: SessionHandle,
-    socket: Socket,
+    pub(super) socket: Socket,
 }
 
 /// The rooms that a socket is in, kept with the socket.
@@ -212,6 +212,10 @@ impl Adapter for LocalAdapter {
         self.metrics.volatile_dropped.add(reach.dropped);
         self.metrics.broadcast_recipients.observe(reach.recipients);
         self.metrics.broadcast_time.observe_time(begun.elapsed());
+    }
+
+    fn broadcast_unless_behind(&self, frame: &Frame, target: &Target<'_>) -> Vec<Socket> {
+        broadcast::send_unless_behind(frame, self.audience(target))
     }
 
     fn sockets(&self, target: &Target<'_>) -> Vec<Socket> {

@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use super::bundles::{Bundles, ClientBundles};
 use super::client::Driver;
-use super::handler::SocketData;
+use super::handler::{SocketData, put_data};
 use super::namespace::{Namespace, NamespaceBuilder};
 use super::operators::Broadcast;
 use super::socket::{EmitError, Socket};
@@ -109,8 +109,7 @@ impl IoBuilder {
     /// Gives handlers something to share: a pool, a cache, a configuration. They ask for it by its
     /// type, as [`State`](super::extract::State). A second value of a type replaces the first.
     pub fn state<S: Any + Send + Sync>(mut self, state: S) -> Self {
-        self.states.retain(|other| !other.is::<S>());
-        self.states.push(Arc::new(state));
+        put_data(&mut self.states, state);
         self
     }
 
@@ -235,7 +234,7 @@ impl Io {
         B::Data: Send,
     {
         let bundle = self.0.bundles.as_ref().and_then(|bundles| {
-            let cors = self.0.engine.config().cors.as_ref();
+            let cors = self.engine_config().cors.as_ref();
             bundles.find(&self.0.path, cors, &request)
         });
         match bundle {
@@ -247,6 +246,10 @@ impl Io {
     /// The path that the server answers, client files below it included.
     pub fn path(&self) -> &str {
         &self.0.path
+    }
+
+    pub(crate) fn engine_config(&self) -> &engineio::Config {
+        self.0.engine.config()
     }
 
     /// A namespace, if it was declared.

@@ -138,11 +138,10 @@ impl<H: Handler> Driver<H> {
     }
 
     fn watch_congestion(&mut self, now: Instant) {
-        let congested = self.shared.lock().outbox.is_congested();
-        if self.congested && !congested && !self.closed {
+        let relieved = self.shared.lock().outbox.take_relieved();
+        if relieved && !self.closed {
             self.handler.handle_drained(now);
         }
-        self.congested = congested;
     }
 
     /// The session is over: everything that is not the handler's goes now.

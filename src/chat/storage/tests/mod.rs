@@ -2,6 +2,7 @@
 //! server that `PARLANCE_TEST_POSTGRES` names.
 
 mod contract;
+mod plans;
 mod pragmas;
 mod writer;
 

@@ -163,7 +163,10 @@ fn event_name(token: Token<'_>) -> Result<Box<str>, DecodeError> {
         Token::Float(number) if number.is_finite() => number.to_string().into(),
         _ => return Err(NameError::NotAName.into()),
     };
-    names::check_event_name(&name)?;
+    // As with the JSON parser, the application refuses what is too long.
+    if names::is_reserved(&name) {
+        return Err(NameError::Reserved.into());
+    }
     Ok(name)
 }
 
