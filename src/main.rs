@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, anyhow};
 use parlance::app::StartError;
 use parlance::config::{Cli, Command, CreateUser, Problems, ServeOptions, UserCommand};
+use parlance::doctor::{self, Verdict};
 use parlance::shutdown::Shutdown;
 use parlance::{accounts, app, telemetry, transfer};
 use tokio::runtime::Runtime;
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
     let result = match cli.command {
         None => serve(&cli.serve),
         Some(Command::Serve(options)) => serve(&options),
+        Some(Command::Doctor(options)) => examine(&options),
         Some(Command::User(UserCommand::Create(options))) => create_user(&options),
         Some(Command::Backup(options)) => copy(transfer::backup(&options)),
         Some(Command::Migrate(options)) => copy(transfer::migrate(&options)),
@@ -82,6 +84,23 @@ fn serve(options: &ServeOptions) -> anyhow::Result<()> {
             signal = shutdown.requested() => Err(anyhow!("ended at once by a second {signal}")),
         }
     })
+}
+
+fn examine(options: &ServeOptions) -> anyhow::Result<()> {
+    let settings = options.validate()?;
+    let findings = runtime()?.block_on(doctor::examine(&settings));
+    say("good  settings: nothing is wrong with them\n")?;
+    for finding in &findings {
+        say(&format!("{finding}\n"))?;
+    }
+    match findings
+        .iter()
+        .filter(|finding| finding.verdict == Verdict::Bad)
+        .count()
+    {
+        0 => Ok(()),
+        bad => Err(anyhow!("the server would not work: {bad} of these are bad")),
+    }
 }
 
 fn create_user(options: &CreateUser) -> anyhow::Result<()> {

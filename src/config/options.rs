@@ -45,6 +45,8 @@ pub struct Cli {
 pub enum Command {
     /// Run the server (this is what happens without a command)
     Serve(Box<ServeOptions>),
+    /// Try what the server needs with these settings, and say what is wrong
+    Doctor(Box<ServeOptions>),
     /// Manage the accounts in the database
     #[command(subcommand)]
     User(UserCommand),

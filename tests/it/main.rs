@@ -8,6 +8,7 @@ mod support;
 
 mod security;
 mod server_config;
+mod server_doctor;
 mod server_drain;
 mod server_http;
 mod server_limits;

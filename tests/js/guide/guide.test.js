@@ -93,7 +93,9 @@ test("operating: every command succeeds, in order", async (t) => {
   }
   assert.match(outputs[0], /^registration +closed$/m);
   assert.match(outputs[1], /^created admin /);
-  assert.match(outputs[2], /"ready".*^parlance_sessions\{transport="websocket"\} 0$/ms);
+  assert.match(outputs[2], /^good  database/m);
+  assert.match(outputs[3], /"ready".*^parlance_sessions\{transport="websocket"\} 0$/ms);
+  assert.match(outputs[4], /^copied /);
 });
 
 test("migrating: the page that has both servers speaks to the new one", async (t) => {
