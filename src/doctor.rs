@@ -13,8 +13,8 @@ use tokio::time::timeout;
 
 use crate::app::open_chat;
 use crate::config::{Database, Limits, Listen, Settings, StorageSettings, generate};
+use crate::descriptors;
 use crate::http::{CLIENT_VERSION, Server};
-use crate::metrics::descriptor_limit;
 
 /// Rounds of writing and waiting for the disk.
 const SYNCS: u32 = 8;
@@ -192,7 +192,7 @@ async fn is_parlance(address: std::net::SocketAddr) -> std::io::Result<bool> {
 }
 
 fn descriptors(limits: &Limits) -> Finding {
-    let Some(most) = descriptor_limit() else {
+    let Some(most) = descriptors::limit() else {
         return Finding::new(
             Verdict::Mind,
             "descriptors: the system does not say how many there may be",

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, anyhow};
 use parlance::app::StartError;
 use parlance::config::{Cli, Command, CreateUser, Problems, ServeOptions, UserCommand};
+use parlance::descriptors;
 use parlance::doctor::{self, Verdict};
 use parlance::shutdown::Shutdown;
 use parlance::{accounts, app, telemetry, transfer};
@@ -63,6 +64,8 @@ fn sentence(error: &anyhow::Error) -> String {
 }
 
 fn serve(options: &ServeOptions) -> anyhow::Result<()> {
+    // Before the settings are read: one of them goes by it.
+    descriptors::raise();
     let settings = options.validate()?;
     if options.operation.check_config {
         return say(&settings.to_string());
@@ -87,6 +90,7 @@ fn serve(options: &ServeOptions) -> anyhow::Result<()> {
 }
 
 fn examine(options: &ServeOptions) -> anyhow::Result<()> {
+    descriptors::raise();
     let settings = options.validate()?;
     let findings = runtime()?.block_on(doctor::examine(&settings));
     say("good  settings: nothing is wrong with them\n")?;

@@ -16,7 +16,6 @@ use engineio::{CloseReason, TransportKind};
 
 pub use count::{Family, Gauge, Held};
 pub use port::Port;
-pub(crate) use process::descriptor_limit;
 use text::{Kind, Page};
 
 use crate::chat::Chat;

@@ -210,10 +210,9 @@ impl Snapshot {
     fn note(&mut self, item: &Item) -> bool {
         match item {
             Item::Message(message) => self.note_message(message),
-            Item::Logged { .. } => false,
             Item::Event { .. } | Item::Notify { .. } | Item::ToPerson { .. } => true,
             Item::Presence { .. } | Item::CaughtUp(_) | Item::Settled(_) => true,
-            Item::PeopleChanged | Item::Evict(_) | Item::Dissolve => false,
+            Item::Logged { .. } | Item::PeopleChanged | Item::Evict(_) | Item::Dissolve => false,
         }
     }
 

@@ -73,18 +73,21 @@ pub(super) struct Reach {
 
 /// Queues `frame` for everybody in `audience` who keeps up; the others are the answer. Their list
 /// grows only with those who are behind.
-pub(super) fn send_unless_behind(frame: &Frame, audience: Audience) -> Vec<Socket> {
+pub(super) fn send_unless_behind(frame: &Frame, audience: Audience) -> (Reach, Vec<Socket>) {
+    let mut reach = Reach::default();
     let mut asleep: Vec<SessionHandle> = Vec::with_capacity(most(&audience));
     let mut behind = Vec::new();
     visit(audience, |recipient| {
-        match recipient.session.enqueue_unless_congested(frame.clone()) {
+        let queued = recipient.session.enqueue_unless_congested(frame.clone());
+        reach.recipients += u64::from(!matches!(queued, Ok(None)));
+        match queued {
             Ok(None) => behind.push(recipient.socket.clone()),
             Ok(Some(Enqueued::WakeNeeded)) => asleep.push(recipient.session.clone()),
             Ok(Some(Enqueued::Queued)) | Err(_) => {}
         }
     });
     asleep.iter().for_each(SessionHandle::wake);
-    behind
+    (reach, behind)
 }
 
 /// At most so many are in the rooms of an audience.

@@ -40,7 +40,9 @@ export class Endpoint {
 
   /** Opens a session over WebSocket and reads its handshake. */
   async stream() {
+    const askedAt = performance.now();
     const socket = this.socket("EIO=4&transport=websocket");
+    socket.askedAt = askedAt;
     const packet = await socket.text();
     assert.equal(packet[0], "0");
     socket.handshake = JSON.parse(packet.slice(1));
