@@ -1,5 +1,6 @@
 //! The composition root: everything is opened, joined and closed here.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -17,9 +18,10 @@ use crate::config::{
 use crate::drain::drain;
 use crate::http::{
     AddressLimits, Admission, AdmissionLimits, CLIENT_FILES, CLIENT_VERSION, Cors, Gate, Server,
-    Serving, StaticFiles,
+    Serving, StaticFiles, Tls, TlsError,
 };
 use crate::metrics::Metrics;
+use crate::shutdown::Reloads;
 use crate::site::{Inside, SessionPass, Whole};
 use crate::socketio::{ClientBundles, ConnectError, ConnectRequest, Io, IoBuilder};
 
@@ -29,6 +31,8 @@ const MAX_PAYLOAD_BYTES: usize = 100_000;
 /// How long a client may stay connected without a token.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
+/// How often the certificate's files are looked at.
+const CERTIFICATE_PERIOD: Duration = Duration::from_secs(60);
 /// How long handlers that are under way may take when the server ends.
 const HANDLERS_LIMIT: Duration = Duration::from_secs(5);
 /// How long the answers that are under way may take when the server ends.
@@ -59,6 +63,9 @@ pub enum StartError {
         /// What is wrong.
         source: OpenError,
     },
+    /// The certificate, which was good when the settings were checked, is not any more.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The port cannot be had.
     #[error(transparent)]
     Listen(io::Error),
@@ -81,6 +88,8 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         Some(listen) => Some(bind(listen).await?),
         None => None,
     };
+    let tls = settings.tls.clone().map(Tls::open).transpose()?;
+    let reloads = Reloads::listen().map_err(StartError::Listen)?;
     warn_of(&settings);
     let secret = load_secret(&settings)?;
     let chat = open_chat(&settings.storage, &secret, |config| {
@@ -117,13 +126,16 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         metrics_access: settings.metrics.access,
     });
     let address = server.address();
-    let serving = server.serve(&app, &gate);
+    let serving = server.serve(&app, &gate, tls.as_ref());
     let metrics_address = inside.as_ref().map(Server::address);
-    let inside = inside.map(|inside| inside.serve(&Arc::new(Inside(Arc::clone(&app))), &gate));
+    let inside =
+        inside.map(|inside| inside.serve(&Arc::new(Inside(Arc::clone(&app))), &gate, None));
     Ok(Running {
         app,
         address,
         metrics_address,
+        tls,
+        reloads,
         serving,
         inside,
         drain,
@@ -203,6 +215,8 @@ pub struct Running {
     app: Arc<Whole>,
     address: SocketAddr,
     metrics_address: Option<SocketAddr>,
+    tls: Option<Arc<Tls>>,
+    reloads: Reloads,
     serving: Serving,
     inside: Option<Serving>,
     drain: Drain,
@@ -212,6 +226,25 @@ impl Running {
     /// The first address that it listens on, with its real port.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What the first address speaks: `http` or `https`.
+    pub fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+
+    /// Reads the certificate again on SIGHUP, and looks every minute whether it has changed. Never
+    /// ends.
+    pub async fn watch_certificate(&mut self) -> Infallible {
+        loop {
+            // Either is a reason; a time-out is no failure.
+            let _ = timeout(CERTIFICATE_PERIOD, self.reloads.requested()).await;
+            match self.tls.as_ref().map(|tls| tls.reload()) {
+                Some(Ok(true)) => tracing::info!("the certificate was read again"),
+                Some(Err(error)) => tracing::error!(%error, "the old certificate stays in use"),
+                Some(Ok(false)) | None => {}
+            }
+        }
     }
 
     /// The address of the metrics, where they have one of their own.

@@ -4,6 +4,8 @@ pub mod accounts;
 pub mod app;
 pub mod chat;
 pub mod config;
+pub mod descriptors;
+pub mod doctor;
 mod drain;
 pub mod http;
 pub mod metrics;

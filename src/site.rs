@@ -3,15 +3,18 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, ORIGIN};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, ORIGIN};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
+use tracing::Instrument as _;
+use uuid::Uuid;
 
 use crate::chat::Chat;
 use crate::config::MetricsAccess;
@@ -22,6 +25,10 @@ use crate::http::{
 use crate::metrics::{self, Metrics};
 use crate::socketio::Io;
 
+/// What names a request in the log, and to the client.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Longer names of a proxy are not taken over.
+const MAX_REQUEST_ID_BYTES: usize = 128;
 /// The path whose outcomes are counted.
 const LOGIN: &str = "/api/auth/login";
 
@@ -57,7 +64,7 @@ impl Site for Whole {
             peer.port(),
         );
         if path == "/api" || path.starts_with("/api/") {
-            return self.api(request, client).await;
+            return self.api(request, peer, client).await;
         }
         if path.starts_with(self.io.path()) {
             return self.socket_io(request, peer, client).await;
@@ -82,7 +89,51 @@ impl Site for Inside {
 }
 
 impl Whole {
-    async fn api(&self, request: Request<Incoming>, client: SocketAddr) -> Response<Full<Bytes>> {
+    /// Everything that is logged on the way bears the id that the client is told.
+    async fn api(
+        &self,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+        client: SocketAddr,
+    ) -> Response<Full<Bytes>> {
+        let id = self.request_id(&request, peer);
+        let (method, path) = (request.method(), request.uri().path());
+        let span =
+            tracing::info_span!("request", id = id.to_str().unwrap_or_default(), %method, path);
+        let begun = Instant::now();
+        let answer = async {
+            let response = self.answer(request, client).await;
+            let (status, ms) = (
+                response.status().as_u16(),
+                begun.elapsed().as_millis() as u64,
+            );
+            match status {
+                500.. => tracing::warn!(status, ms, "answered"),
+                _ => tracing::debug!(status, ms, "answered"),
+            }
+            response
+        };
+        let mut response = answer.instrument(span).await;
+        response.headers_mut().insert(REQUEST_ID, id);
+        response
+    }
+
+    /// What a trusted proxy calls the request, or a new name.
+    fn request_id(&self, request: &Request<Incoming>, peer: SocketAddr) -> HeaderValue {
+        let given = request.headers().get(REQUEST_ID);
+        let given = given.filter(|_| self.proxies.trusts(peer.ip()));
+        let given = given.filter(|id| id.len() <= MAX_REQUEST_ID_BYTES && id.to_str().is_ok());
+        given.cloned().unwrap_or_else(|| {
+            let id = Uuid::now_v7().simple().to_string();
+            HeaderValue::try_from(id).expect("hexadecimal digits")
+        })
+    }
+
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        client: SocketAddr,
+    ) -> Response<Full<Bytes>> {
         if let Some(preflight) = self.cors.preflight(&request) {
             return preflight;
         }
@@ -121,13 +172,13 @@ impl Whole {
     }
 
     fn place(&self, client: SocketAddr) -> Result<Pass, Reply> {
-        let refused = &self.metrics.port.refused;
+        let port = &self.metrics.port;
         if self.is_draining() {
-            refused.count("draining");
+            port.refused.count("draining");
             return Err(drain::refusal());
         }
         self.admission.session(client.ip()).map_err(|full| {
-            refused.count(full.reason());
+            port.refuse(full.reason(), client.ip());
             full.reply()
         })
     }

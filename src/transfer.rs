@@ -33,7 +33,10 @@ pub enum CommandError {
 pub async fn backup(options: &BackupOptions) -> Result<String, CommandError> {
     let mut problems = Problems::default();
     let storage = options.storage.read(&mut problems);
-    let from = storage.ok_or(problems)?.database;
+    let from = storage
+        .filter(|_| problems.is_empty())
+        .ok_or(problems)?
+        .database;
     must_exist(&from)?;
     let copied = chat::backup(from.url().expose_secret(), &options.to).await;
     copied.map_err(failed(&from))?;
@@ -51,6 +54,10 @@ pub async fn migrate(options: &MigrateOptions) -> Result<String, CommandError> {
     let (Some(storage), Some(to)) = (storage, to) else {
         return Err(problems.into());
     };
+    // What is wrong with the settings file does not keep the rest from being read.
+    if !problems.is_empty() {
+        return Err(problems.into());
+    }
     let from = storage.database;
     must_exist(&from)?;
     let copied = chat::migrate(from.url().expose_secret(), to.url().expose_secret()).await;

@@ -6,8 +6,8 @@ use super::options::LimitOptions;
 use super::problem::Problems;
 use super::settings::choose;
 use crate::chat::RateLimits;
+use crate::descriptors;
 use crate::http::TrustedProxies;
-use crate::metrics::descriptor_limit;
 
 const RATE_LIMITS: &str = "--rate-limits (PARLANCE_RATE_LIMITS)";
 const CONNECTIONS: &str = "--max-connections (PARLANCE_MAX_CONNECTIONS)";
@@ -82,7 +82,7 @@ impl Limits {
 
 /// A fifth of the descriptors is left for the database and for answering that there is no room.
 fn default_connections() -> u32 {
-    let descriptors = descriptor_limit().unwrap_or(USUAL_DESCRIPTORS);
+    let descriptors = descriptors::limit().unwrap_or(USUAL_DESCRIPTORS);
     u32::try_from(descriptors / 5 * 4).map_or(MOST, |most| most.clamp(1, MOST))
 }
 

@@ -22,7 +22,7 @@ pub use database::Database;
 pub use host_tokens::bytes;
 pub use limits::Limits;
 pub use listen::{Host, Listen};
-pub use operation::{Drain, MetricsAccess, MetricsSettings};
+pub use operation::{Drain, LogFormat, MetricsAccess, MetricsSettings};
 pub use options::{
     BackupOptions, Cli, Command, CreateUser, MigrateOptions, ServeOptions, StorageOptions,
     UserCommand,

@@ -6,10 +6,14 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::limits::number;
 use super::listen::Listen;
-use super::options::{MetricsOptions, OperationOptions};
+use super::options::{MetricsOptions, OperationOptions, TlsOptions};
 use super::problem::Problems;
 use super::settings::choose;
+use crate::http::{Tls, TlsFiles};
 
+const TLS_CERT: &str = "--tls-cert (PARLANCE_TLS_CERT)";
+const TLS_KEY: &str = "--tls-key (PARLANCE_TLS_KEY)";
+const LOG_FORMAT: &str = "--log-format (PARLANCE_LOG_FORMAT)";
 const METRICS: &str = "--metrics (PARLANCE_METRICS)";
 const METRICS_TOKEN: &str = "--metrics-token (PARLANCE_METRICS_TOKEN)";
 const METRICS_LISTEN: &str = "--metrics-listen (PARLANCE_METRICS_LISTEN)";
@@ -18,6 +22,15 @@ const DRAIN_TIME: &str = "--drain-time (PARLANCE_DRAIN_TIME)";
 
 /// A shorter token can be guessed.
 const TOKEN_BYTES: usize = 16;
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
 
 /// How long a planned end may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +61,39 @@ pub enum MetricsAccess {
     Token(SecretString),
 }
 
+impl TlsOptions {
+    /// `None` when there is to be no TLS, or something is wrong, which is then in `problems`.
+    pub(super) fn read(&self, problems: &mut Problems) -> Option<TlsFiles> {
+        let missing = |of: &str| format!("is missing: {of} needs it");
+        match (&self.tls_cert, &self.tls_key) {
+            (None, None) => None,
+            (Some(_), None) => {
+                problems.add(TLS_KEY, missing("--tls-cert"));
+                None
+            }
+            (None, Some(_)) => {
+                problems.add(TLS_CERT, missing("--tls-key"));
+                None
+            }
+            (Some(certificates), Some(key)) => {
+                let files = TlsFiles {
+                    certificates: certificates.clone(),
+                    key: key.clone(),
+                };
+                // Read once now, so that a wrong file is a wrong setting.
+                let tls = Tls::open(files.clone()).map_err(|error| error.to_string());
+                problems.take(TLS_CERT, tls).map(|_| files)
+            }
+        }
+    }
+}
+
 impl OperationOptions {
+    pub(super) fn log_format(&self, problems: &mut Problems) -> Option<LogFormat> {
+        let choices = [("human", LogFormat::Human), ("json", LogFormat::Json)];
+        choose(LOG_FORMAT, &self.log_format, choices, problems)
+    }
+
     pub(super) fn drain(&self, problems: &mut Problems) -> Option<Drain> {
         let mut seconds = |setting: &'static str, text: &str| {
             let read = number(text, 0..=600).map(u64::from);

@@ -45,6 +45,8 @@ pub struct Cli {
 pub enum Command {
     /// Run the server (this is what happens without a command)
     Serve(Box<ServeOptions>),
+    /// Try what the server needs with these settings, and say what is wrong
+    Doctor(Box<ServeOptions>),
     /// Manage the accounts in the database
     #[command(subcommand)]
     User(UserCommand),
@@ -94,6 +96,9 @@ pub struct ServeOptions {
     /// Network.
     #[command(flatten, next_help_heading = "Network")]
     pub network: NetworkOptions,
+    /// TLS.
+    #[command(flatten, next_help_heading = "TLS")]
+    pub tls: TlsOptions,
     /// Storage.
     #[command(flatten)]
     pub storage: StorageOptions,
@@ -138,6 +143,28 @@ pub struct NetworkOptions {
         hide_env_values = true
     )]
     pub cors_origins: Option<String>,
+}
+
+/// TLS at the port.
+#[derive(Debug, Clone, Args)]
+pub struct TlsOptions {
+    /// The certificate with its chain, as a PEM file: the port then speaks TLS alone. Read again when
+    /// it has changed, within a minute or on SIGHUP
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "PARLANCE_TLS_CERT",
+        hide_env_values = true
+    )]
+    pub tls_cert: Option<PathBuf>,
+    /// The private key of the certificate, as a PEM file
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "PARLANCE_TLS_KEY",
+        hide_env_values = true
+    )]
+    pub tls_key: Option<PathBuf>,
 }
 
 /// Where data is kept; shared by every command.
@@ -354,6 +381,15 @@ pub struct OperationOptions {
         hide_env_values = true
     )]
     pub log: String,
+    /// How the log is written: `human`, or one JSON object a line
+    #[arg(
+        long,
+        value_name = "human|json",
+        env = "PARLANCE_LOG_FORMAT",
+        default_value = "human",
+        hide_env_values = true
+    )]
+    pub log_format: String,
     /// Seconds to go on as before after a signal to end, while /readyz says 503: time for load
     /// balancers to look elsewhere
     #[arg(

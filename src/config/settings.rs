@@ -12,12 +12,12 @@ use super::database::Database;
 use super::host_tokens::{algorithm_name, host_tokens, long_enough};
 use super::limits::Limits;
 use super::listen::{Listen, parse_port};
-use super::operation::{Drain, MetricsSettings};
+use super::operation::{Drain, LogFormat, MetricsSettings};
 use super::options::{NetworkOptions, ServeOptions, StorageOptions};
 use super::problem::Problems;
 use super::secret::{JwtSecret, make_folder};
 use crate::chat::{Durability, HostTokens, Registration};
-use crate::http::TrustedProxies;
+use crate::http::{TlsFiles, TrustedProxies};
 
 const LISTEN: &str = "--listen (PARLANCE_LISTEN)";
 const PORT: &str = "PORT";
@@ -36,6 +36,8 @@ pub struct Settings {
     pub listen: Listen,
     /// Whose pages may call.
     pub origins: Origins,
+    /// TLS at the port.
+    pub tls: Option<TlsFiles>,
     /// Where data is kept.
     pub storage: StorageSettings,
     /// What signs our own tokens.
@@ -52,6 +54,8 @@ pub struct Settings {
     pub metrics: MetricsSettings,
     /// What goes to the log, as [`EnvFilter`] reads it.
     pub log: String,
+    /// How the log is written.
+    pub log_format: LogFormat,
     /// How the server ends.
     pub drain: Drain,
 }
@@ -92,6 +96,7 @@ impl ServeOptions {
     fn read(&self, problems: &mut Problems) -> Option<Settings> {
         let listen = listen(&self.network, problems);
         let origins = problems.take(CORS, origins(self.network.cors_origins.as_deref()));
+        let tls = self.tls.read(problems);
         let storage = self.storage.read(problems);
         let jwt_secret = self.jwt_secret(problems);
         let registration = choose(
@@ -107,10 +112,12 @@ impl ServeOptions {
         let (limits, trusted_proxies) = (self.limits.read(problems), self.limits.proxies(problems));
         let metrics = self.metrics.read(problems);
         let log = problems.take(LOG, log_filter(&self.operation.log));
+        let log_format = self.operation.log_format(problems);
         let drain = self.operation.drain(problems);
         Some(Settings {
             listen: listen?,
             origins: origins?,
+            tls,
             storage: storage?,
             jwt_secret: jwt_secret?,
             registration: registration?,
@@ -119,6 +126,7 @@ impl ServeOptions {
             trusted_proxies: trusted_proxies?,
             metrics: metrics?,
             log: log?,
+            log_format: log_format?,
             drain: drain?,
         })
     }
@@ -239,6 +247,10 @@ impl fmt::Display for Settings {
         let mut line = |name: &str, value: &dyn fmt::Display| writeln!(f, "{name:<28} {value}");
         line("listen", &self.listen)?;
         line("cors-origins", &self.origins)?;
+        if let Some(tls) = &self.tls {
+            line("tls-cert", &tls.certificates.display())?;
+            line("tls-key", &tls.key.display())?;
+        }
         line("data-dir", &self.storage.data_dir.display())?;
         line("database-url", &self.storage.database)?;
         line(
@@ -264,6 +276,10 @@ impl fmt::Display for Settings {
         }
         line("drain-delay", &self.drain.delay.as_secs())?;
         line("drain-time", &self.drain.spread.as_secs())?;
+        line(
+            "log-format",
+            &format!("{:?}", self.log_format).to_lowercase(),
+        )?;
         line("log", &self.log)
     }
 }

@@ -30,6 +30,8 @@ fn every_problem_is_reported_at_once_and_no_secret_is_repeated() {
         "--metrics-token=hunter2",
         "--metrics-listen=here",
         "--log=a=b=c",
+        "--tls-key=Cargo.toml",
+        "--log-format=xml",
         "--drain-delay=-1",
         "--drain-time=601",
     ])
@@ -41,6 +43,7 @@ fn every_problem_is_reported_at_once_and_no_secret_is_repeated() {
         [
             LISTEN,
             CORS,
+            "--tls-cert (PARLANCE_TLS_CERT)",
             DATA_DIR,
             DATABASE,
             DURABILITY,
@@ -56,6 +59,7 @@ fn every_problem_is_reported_at_once_and_no_secret_is_repeated() {
             "--metrics-token (PARLANCE_METRICS_TOKEN)",
             "--metrics-listen (PARLANCE_METRICS_LISTEN)",
             LOG,
+            "--log-format (PARLANCE_LOG_FORMAT)",
             "--drain-delay (PARLANCE_DRAIN_DELAY)",
             "--drain-time (PARLANCE_DRAIN_TIME)",
         ]

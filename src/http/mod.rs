@@ -14,6 +14,7 @@ mod request;
 mod router;
 mod server;
 mod static_files;
+mod tls;
 
 pub use admission::{AddressLimits, Admission, AdmissionLimits, Full, Pass};
 pub use cors::Cors;
@@ -24,3 +25,4 @@ pub use request::{MAX_BODY_BYTES, Refusal, Request};
 pub use router::{Handler, Router};
 pub use server::{Gate, Server, Serving, Site};
 pub use static_files::{CLIENT_FILES, CLIENT_VERSION, StaticFiles};
+pub use tls::{Tls, TlsError, TlsFiles};

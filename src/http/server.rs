@@ -20,6 +20,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, timeout};
@@ -29,6 +30,7 @@ use super::guard;
 use super::listener::bind_all;
 use super::proxies::TrustedProxies;
 use super::reply::Reply;
+use super::tls::Tls;
 use crate::metrics::Port;
 
 /// The first request must be there, headers and all, within this time.
@@ -85,13 +87,20 @@ impl Server {
     }
 
     /// Starts to accept, one task for each address and one for each connection.
-    pub fn serve<S: Site>(self, site: &Arc<S>, gate: &Arc<Gate>) -> Serving {
+    /// With `tls`, that is what they speak.
+    pub fn serve<S: Site>(
+        self,
+        site: &Arc<S>,
+        gate: &Arc<Gate>,
+        tls: Option<&Arc<Tls>>,
+    ) -> Serving {
         let (stop, stopping) = watch::channel(false);
         let (alive, ended) = mpsc::channel(1);
         for listener in self.listeners {
             let door = Door {
                 site: Arc::clone(site),
                 gate: Arc::clone(gate),
+                tls: tls.cloned(),
                 stopping: stopping.clone(),
                 alive: alive.clone(),
             };
@@ -140,8 +149,9 @@ impl Gate {
         match self.admission.connection(address) {
             Ok(pass) => Some(pass),
             Err(full) => {
-                self.port.refused.count(full.reason());
-                // A new socket takes as much at once; whoever does not read it learns it by the end.
+                self.port.refuse(full.reason(), peer.ip());
+                // A new socket takes as much at once; whoever does not read it learns it by the
+                // end, and so does a client that expects TLS.
                 let _ = stream.try_write(&hasty(&full.reply()));
                 None
             }
@@ -192,6 +202,7 @@ fn status_label(status: StatusCode) -> &'static str {
 struct Door<S> {
     site: Arc<S>,
     gate: Arc<Gate>,
+    tls: Option<Arc<Tls>>,
     stopping: watch::Receiver<bool>,
     /// Held by everything that is still at work, and never sent on.
     alive: mpsc::Sender<Infallible>,
@@ -202,6 +213,7 @@ impl<S> Clone for Door<S> {
         Self {
             site: Arc::clone(&self.site),
             gate: Arc::clone(&self.gate),
+            tls: self.tls.clone(),
             stopping: self.stopping.clone(),
             alive: self.alive.clone(),
         }
@@ -236,13 +248,32 @@ impl<S: Site> Door<S> {
     }
 
     /// Serves one connection until it ends or is taken over by a WebSocket.
-    async fn connection(mut self, stream: TcpStream, peer: SocketAddr, pass: Pass) {
+    async fn connection(self, stream: TcpStream, peer: SocketAddr, pass: Pass) {
         if stream.set_nodelay(true).is_err() {
             return;
         }
+        let Some(tls) = self.tls.clone() else {
+            return self.requests(stream, peer, pass).await;
+        };
+        match timeout(FIRST_REQUEST_LIMIT, tls.accept(stream)).await {
+            // Boxed: it is larger, and those without TLS must not pay for it.
+            Ok(Ok(stream)) => Box::pin(self.requests(stream, peer, pass)).await,
+            Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+            Err(_) => {}
+        }
+    }
+
+    async fn requests<T>(mut self, stream: T, peer: SocketAddr, pass: Pass)
+    where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let secure = self.tls.is_some();
         let _open = self.gate.port.connections.hold();
         let work = Work::default();
-        let service = service_fn(|request| {
+        let service = service_fn(|mut request: Request<Incoming>| {
+            if secure {
+                request.extensions_mut().insert(engineio::Secure);
+            }
             pass.settle();
             let at_work = work.begin();
             let (site, gate) = (Arc::clone(&self.site), Arc::clone(&self.gate));

@@ -5,6 +5,7 @@
 //! broadcast's fast path pays nothing for it.
 
 mod count;
+mod port;
 mod process;
 mod text;
 
@@ -14,7 +15,7 @@ use engineio::metrics::Metrics as Engine;
 use engineio::{CloseReason, TransportKind};
 
 pub use count::{Family, Gauge, Held};
-pub(crate) use process::descriptor_limit;
+pub use port::Port;
 use text::{Kind, Page};
 
 use crate::chat::Chat;
@@ -33,19 +34,6 @@ const REFUSALS: [&str; Engine::REFUSAL_CODES] = [
     "forbidden",
     "unsupported-protocol",
 ];
-
-/// What is counted at the port.
-#[derive(Debug, Default)]
-pub struct Port {
-    /// Connections that are served with HTTP; a WebSocket is none any more.
-    pub connections: Gauge,
-    /// Answers by status.
-    pub responses: Family,
-    /// What was refused before anybody looked into it, by reason.
-    pub refused: Family,
-    /// Attempts to log in, by outcome.
-    pub logins: Family,
-}
 
 /// The counters of all layers but the chat's, which has its own.
 #[derive(Debug, Clone, Default)]

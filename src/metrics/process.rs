@@ -1,6 +1,7 @@
 //! What the system says about this process, by the names that Prometheus' own libraries use.
 
 use super::text::{Kind, Page};
+use crate::descriptors;
 
 /// Ticks of the processor times in /proc: the same on every Linux that Rust runs on.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -39,16 +40,10 @@ pub(super) fn write(page: &mut Page) {
         let help = "Open file descriptors.";
         page.one(Kind::Gauge, "process_open_fds", help, entries.count());
     }
-    if let Some(most) = descriptor_limit() {
+    if let Some(most) = descriptors::limit() {
         let help = "The most file descriptors that may be open.";
         page.one(Kind::Gauge, "process_max_fds", help, most);
     }
-}
-
-/// How many descriptors the process may have; `None` where the system does not say.
-pub(crate) fn descriptor_limit() -> Option<u64> {
-    let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
-    first_number(&limits, "Max open files")
 }
 
 fn stat() -> Option<String> {

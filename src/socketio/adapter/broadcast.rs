@@ -74,19 +74,19 @@ pub(super) struct Reach {
 /// Queues `frame` for everybody in `audience` who keeps up; the others are the answer. Their list
 /// grows only with those who are behind.
 pub(super) fn send_unless_behind(frame: &Frame, audience: Audience) -> (Reach, Vec<Socket>) {
+    let mut reach = Reach::default();
     let mut asleep: Vec<SessionHandle> = Vec::with_capacity(most(&audience));
     let mut behind = Vec::new();
-    let mut reach = Reach::default();
     visit(audience, |recipient| {
-        reach.recipients += 1;
-        match recipient.session.enqueue_unless_congested(frame.clone()) {
+        let queued = recipient.session.enqueue_unless_congested(frame.clone());
+        reach.recipients += u64::from(!matches!(queued, Ok(None)));
+        match queued {
             Ok(None) => behind.push(recipient.socket.clone()),
             Ok(Some(Enqueued::WakeNeeded)) => asleep.push(recipient.session.clone()),
             Ok(Some(Enqueued::Queued)) | Err(_) => {}
         }
     });
     asleep.iter().for_each(SessionHandle::wake);
-    reach.recipients -= behind.len() as u64;
     (reach, behind)
 }
 

@@ -67,7 +67,7 @@ impl LocalAdapter {
         self
     }
 
-    fn observe(&self, reach: &Reach, begun: Instant) {
+    fn count(&self, reach: &Reach, begun: Instant) {
         self.metrics.volatile_dropped.add(reach.dropped);
         self.metrics.broadcast_recipients.observe(reach.recipients);
         self.metrics.broadcast_time.observe_time(begun.elapsed());
@@ -215,13 +215,13 @@ impl Adapter for LocalAdapter {
     fn broadcast(&self, frame: &Frame, target: &Target<'_>, delivery: Delivery) {
         let begun = Instant::now();
         let reach = broadcast::send(frame, self.audience(target), delivery);
-        self.observe(&reach, begun);
+        self.count(&reach, begun);
     }
 
     fn broadcast_unless_behind(&self, frame: &Frame, target: &Target<'_>) -> Vec<Socket> {
         let begun = Instant::now();
         let (reach, behind) = broadcast::send_unless_behind(frame, self.audience(target));
-        self.observe(&reach, begun);
+        self.count(&reach, begun);
         behind
     }
 

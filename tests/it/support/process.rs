@@ -28,21 +28,45 @@ impl Program {
         options: &[&str],
         environment: &[(&str, &str)],
     ) -> Self {
-        let mut child = wrapped(wrapper, data_dir, options, environment)
+        Self::start(
+            &mut wrapped(wrapper, data_dir, options, environment),
+            Stdio::null(),
+        )
+    }
+
+    /// The same, with its log in a file.
+    pub(crate) fn serve_logging(data_dir: &Path, options: &[&str], log: &Path) -> Self {
+        let log = std::fs::File::create(log).expect("a file");
+        Self::start(&mut command(data_dir, options, &[]), log.into())
+    }
+
+    fn start(command: &mut Command, log: Stdio) -> Self {
+        let mut child = command
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(log)
             .spawn()
             .expect("the program starts");
         let mut output = BufReader::new(child.stdout.take().expect("piped"));
         let mut line = String::new();
         output.read_line(&mut line).expect("a line");
-        let address = line.strip_prefix("listening on http://").map(str::trim_end);
+        let line = line.trim_end();
+        let address = line.strip_prefix("listening on ");
+        let address = address
+            .and_then(|url| url.split_once("://"))
+            .map(|(_, address)| address);
         let address = address.and_then(|address| address.parse().ok());
         Self {
             child,
             output,
             address: address.unwrap_or_else(|| panic!("not the line that was promised: {line:?}")),
         }
+    }
+
+    /// Sends a signal that does not end it.
+    pub(crate) fn signal(&self, signal: &str) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args([signal, &id]).status();
+        assert!(sent.expect("kill runs").success());
     }
 
     /// Runs a command to its end, with `input` on standard input.
@@ -83,9 +107,7 @@ impl Program {
     /// Sends a signal and waits for the end; gives the exit status, and what
     /// else was written to standard output.
     pub(crate) fn end(mut self, signal: &str) -> (Option<i32>, String) {
-        let id = self.child.id().to_string();
-        let sent = Command::new("kill").args([signal, &id]).status();
-        assert!(sent.expect("kill runs").success());
+        self.signal(signal);
         let status = self.child.wait().expect("it ends");
         let mut rest = String::new();
         self.output.read_to_string(&mut rest).expect("text");
