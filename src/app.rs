@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::ORIGIN;
-use http::{Request, Response, StatusCode, Uri};
+use http::header::{ALLOW, ORIGIN};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use secrecy::SecretString;
@@ -245,6 +245,8 @@ impl Site for App {
         match path {
             "/healthz" => health(StatusCode::OK, "alive"),
             "/readyz" => self.ready().await,
+            "/api-docs/openapi.json" => document(request.method(), chat::api::openapi()),
+            "/api-docs/asyncapi.json" => document(request.method(), chat::api::asyncapi()),
             _ => self.files.respond(&request),
         }
     }
@@ -281,6 +283,17 @@ impl App {
 fn opens_session(uri: &Uri) -> bool {
     let query = uri.query().unwrap_or_default();
     form_urlencoded::parse(query.as_bytes()).all(|(name, _)| name != "sid")
+}
+
+/// A document of the API description.
+fn document(method: &Method, document: &serde_json::Value) -> Response<Full<Bytes>> {
+    if method == Method::GET || method == Method::HEAD {
+        return Reply::json(StatusCode::OK, document).into();
+    }
+    let allow = HeaderValue::from_static("GET, HEAD");
+    Reply::from(chat::Error::MethodNotAllowed)
+        .header(ALLOW, allow)
+        .into()
 }
 
 fn health(status: StatusCode, state: &str) -> Response<Full<Bytes>> {

@@ -35,7 +35,7 @@ pub use proto::{
 };
 
 #[cfg(feature = "compression")]
-pub use config::HttpCompression;
+pub use {config::HttpCompression, transport::compression::Encoding};
 
 #[cfg(feature = "server")]
 pub use {
@@ -48,4 +48,5 @@ pub use {
         Application, Begun, CloseMode, ConnectionService, Enqueued, Handler, Handshake, Secure,
         SendError, Server, SessionHandle, begin,
     },
+    transport::write_timeout::WriteTimeout,
 };

@@ -8,6 +8,7 @@
 //! REST and events decode, call a use case of `service`, and encode; `service`
 //! authorises, is the only caller of `storage`, and tells `live` what to say.
 
+pub mod api;
 mod auth;
 mod config;
 pub mod domain;
@@ -31,7 +32,7 @@ use domain::{Email, Password, PersonName, Role, Timestamp};
 pub use error::Error;
 use limits::Limits;
 use live::Live;
-use service::Publishing;
+use service::{Publishing, Recent};
 use storage::{Store, Writer};
 pub use storage::{StoreError, postgres_address};
 
@@ -76,6 +77,7 @@ pub struct Chat {
     limits: Limits,
     live: Live,
     publishing: Publishing,
+    recent: Recent,
 }
 
 impl Chat {
@@ -98,6 +100,7 @@ impl Chat {
             backoff: Backoff::default(),
             live: Live::default(),
             publishing: Publishing::default(),
+            recent: Recent::default(),
         });
         tokio::spawn(service::keep_time(Arc::downgrade(&chat)));
         Ok(chat)

@@ -1,23 +1,21 @@
 //! A Socket.IO v5 server on [`engineio`], wire-compatible with the official `socket.io-client`.
 //!
-//! Three parts: [`proto`], the protocol without IO; `server`, what applications use; [`adapter`],
-//! rooms and broadcasts. A server is made by [`Io::builder`] and answers requests through
-//! [`Io::handle`].
+//! The [`guide`] shows how to use it, one concept after another, and has a table for whoever comes
+//! from Node. Three parts: [`proto`], the protocol without IO; `server`, what applications use;
+//! [`adapter`], rooms and broadcasts. A server is made by [`Io::builder`], and answers requests
+//! through [`Io::serve`] or [`Io::handle`].
 //!
 //! ```
-//! use parlance::socketio::{Event, Io, Socket};
+//! use parlance::socketio::{Ack, Data, Io, Socket};
 //!
 //! let io = Io::builder()
 //!     .namespace("/", |ns| {
 //!         ns.on_connect(async |socket: Socket| {
 //!             _ = socket.join("lobby");
 //!         })
-//!         .on("say", async |socket: Socket, event: Event| {
-//!             let Ok(text) = event.data::<String>() else { return };
+//!         .on("say", async |socket: Socket, Data(text): Data<String>, ack: Ack| {
 //!             _ = socket.to("lobby").emit("said", &(socket.id(), text));
-//!             if let Some(ack) = event.ack() {
-//!                 _ = ack.send(&());
-//!             }
+//!             _ = ack.send(&());
 //!         })
 //!     })
 //!     .build();
@@ -25,6 +23,7 @@
 //! ```
 
 pub mod adapter;
+pub mod guide;
 pub mod proto;
 mod server;
 

@@ -68,7 +68,7 @@ async fn everything_under_api_is_answered_in_the_one_shape() {
         .anonymous(Method::PUT, "/api/auth/login", Value::Null)
         .await;
     assert_eq!(put.refused(405), "method-not-allowed");
-    assert_eq!(put.header("allow"), "POST");
+    assert_eq!(put.header("allow"), "POST, OPTIONS");
 }
 
 #[tokio::test]

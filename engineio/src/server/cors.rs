@@ -44,6 +44,14 @@ fn is_own_host(origin: &str, host: &str) -> bool {
     strip(authority) == strip(host)
 }
 
+impl Cors {
+    /// Adds to `reply` what lets a page of another origin read it, as every reply of the server has
+    /// it: for what an application serves beside the protocol.
+    pub fn add_headers(&self, request: &HeaderMap, reply: &mut HeaderMap) {
+        decorate(self, request, reply);
+    }
+}
+
 /// The answer to a preflight.
 pub(super) fn preflight(cors: &Cors, request: &request::Parts) -> Response<Full<Bytes>> {
     let mut response = bare(cors.preflight_status);

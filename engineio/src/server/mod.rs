@@ -1,6 +1,7 @@
 //! The server: it answers requests and runs one task per session.
 
 mod begun;
+mod connection;
 mod cors;
 mod driver;
 mod handle;
@@ -182,11 +183,11 @@ impl<A: Application> Server<A> {
             Some(cors) if parts.method == Method::OPTIONS => return cors::preflight(cors, &parts),
             _ => {}
         }
-        let mut response = match self.answer(&mut parts, body, peer, cors.as_deref()).await {
-            Ok(response) => response,
-            Err(error) => self.refuse(&parts, error),
-        };
-        if let Some(cors) = &cors {
+        let reply = self.answer(&mut parts, body, peer, cors.as_deref()).await;
+        // No page can read why its WebSocket was refused.
+        let is_read = reply.is_ok() || !route::is_upgrade(&parts);
+        let mut response = reply.unwrap_or_else(|error| self.refuse(&parts, error));
+        if let Some(cors) = cors.as_ref().filter(|_| is_read) {
             cors::decorate(cors, &parts.headers, response.headers_mut());
         }
         response
@@ -324,7 +325,17 @@ impl<A: Application> Server<A> {
                 PollReply::Refused(admission) => requests::refuse(admission),
             },
             Method::POST if polling::is_octet_stream(&parts.headers) => {
-                Ok(requests::refuse_octet_stream(&session))
+                Ok(requests::refuse_unread(&session, StatusCode::BAD_REQUEST))
+            }
+            Method::POST if polling::is_encoded(&parts.headers) => {
+                let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+                let mut response = requests::refuse_unread(&session, status);
+                // RFC 9110 section 15.5.16: what would be taken.
+                let identity = HeaderValue::from_static("identity");
+                response
+                    .headers_mut()
+                    .insert(header::ACCEPT_ENCODING, identity);
+                Ok(response)
             }
             Method::POST => {
                 let config = &self.inner.config;
@@ -390,6 +401,9 @@ impl<A: Application> Server<A> {
         initial: bool,
     ) {
         let config = &self.inner.config;
+        if response.status() == StatusCode::OK {
+            polling::silence_xss_filter(&parts.headers, response.headers_mut());
+        }
         let initial = config.initial_headers.as_ref().filter(|_| initial);
         for hook in initial.into_iter().chain(&config.headers) {
             hook.apply(response.headers_mut(), parts);

@@ -262,6 +262,7 @@ struct Switching {
 /// No extension is ever agreed on, above all no compression: a peer could make us inflate.
 fn switch_protocols(parts: &mut request::Parts) -> Result<Switching, HandshakeError> {
     let accept = route::accept_key(&parts.headers)?;
+    let subprotocol = route::subprotocol(&parts.headers)?;
     let upgrade = parts
         .extensions
         .remove::<OnUpgrade>()
@@ -271,6 +272,9 @@ fn switch_protocols(parts: &mut request::Parts) -> Result<Switching, HandshakeEr
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    if let Some(name) = subprotocol {
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, name);
+    }
     Ok(Switching { response, upgrade })
 }
 

@@ -15,6 +15,8 @@ use tokio::{
     net::TcpStream,
 };
 
+use super::write_timeout::WriteTimeout;
+
 /// Bytes that are read at once. One such buffer serves all streams of a worker thread.
 const SCRATCH_BYTES: usize = 32 * 1024;
 
@@ -36,13 +38,19 @@ impl StreamIo {
     /// Takes a stream over, and a copy of what was read from it already: the original would pin
     /// the read buffer of the HTTP connection.
     pub(crate) fn take_over(upgraded: Upgraded) -> (Self, Vec<u8>) {
-        match upgraded.downcast::<TokioIo<TcpStream>>() {
-            Ok(parts) => (
-                Self::Tcp(Arc::new(parts.io.into_inner())),
-                parts.read_buf.to_vec(),
-            ),
+        let upgraded = match upgraded.downcast::<TokioIo<TcpStream>>() {
+            Ok(parts) => return Self::tcp(parts.io.into_inner(), &parts.read_buf),
+            Err(upgraded) => upgraded,
+        };
+        // A session watches its own writes.
+        match upgraded.downcast::<TokioIo<WriteTimeout<TcpStream>>>() {
+            Ok(parts) => Self::tcp(parts.io.into_inner().into_inner(), &parts.read_buf),
             Err(upgraded) => (Self::Other(Box::new(TokioIo::new(upgraded))), Vec::new()),
         }
+    }
+
+    fn tcp(tcp: TcpStream, read: &[u8]) -> (Self, Vec<u8>) {
+        (Self::Tcp(Arc::new(tcp)), read.to_vec())
     }
 
     pub(crate) fn poll_read(

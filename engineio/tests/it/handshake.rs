@@ -198,7 +198,7 @@ async fn an_upgrade_is_refused_before_the_101() {
 }
 
 #[tokio::test]
-async fn frames_behind_a_refused_upgrade_hurt_nobody() {
+async fn trap_54_bad_frames_behind_a_refused_upgrade_hurt_nobody() {
     let server = TestServer::start().await;
     let mut http = Http::connect(&server).await;
     let request = format!(
@@ -223,6 +223,20 @@ async fn an_upgrade_must_be_well_formed() {
         let reply = request_with(&server, head, headers, b"").await;
         assert_eq!(reply.row(), (400, "text/html", "Bad request"), "{headers}");
     }
+}
+
+#[tokio::test]
+async fn the_first_subprotocol_of_an_upgrade_is_agreed_on() {
+    let server = TestServer::start().await;
+    let target = "/engine.io/?EIO=4&transport=websocket";
+    for (offer, agreed) in [("chat", "chat"), ("chat, other", "chat")] {
+        let headers = format!("Sec-WebSocket-Protocol: {offer}\r\n");
+        let (_, reply) = Ws::ask(&server, target, &headers).await;
+        let named = reply.header("sec-websocket-protocol");
+        assert_eq!((reply.status, named), (101, Some(agreed)));
+    }
+    let (_, reply) = Ws::ask(&server, target, "Sec-WebSocket-Protocol: a b\r\n").await;
+    assert_eq!(reply.row(), (400, "text/html", "Bad request"));
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::value::to_raw_value;
 use tokio::sync::oneshot;
@@ -42,12 +42,13 @@ pub(super) struct Ledger<'a> {
     pub(super) db: &'a mut dyn Write,
     pub(super) now: Timestamp,
     said: Vec<(ChatId, Item)>,
+    read: Vec<(ChatId, domain::UserId, Seq)>,
 }
 
 /// A chat change as it is broadcast.
-#[derive(serde::Serialize)]
+#[derive(serde::Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct ChatUpdated<'a> {
+pub(in crate::chat) struct ChatUpdated<'a> {
     pub(super) chat_id: &'a ChatId,
     pub(super) rev: Rev,
     pub(super) chat: &'a domain::Chat,
@@ -83,6 +84,20 @@ impl Ledger<'_> {
     /// Says something about a chat after the commit, in its turn.
     pub(super) fn say(&mut self, chat: &ChatId, item: Item) {
         self.said.push((chat.clone(), item));
+    }
+
+    /// Raises how far somebody has read; false when they had already.
+    pub(super) async fn raise_read(
+        &mut self,
+        chat: &ChatId,
+        user: &domain::UserId,
+        seq: Seq,
+    ) -> Result<bool, Error> {
+        let raised = self.db.raise_read(chat, user, seq).await?;
+        if raised {
+            self.read.push((chat.clone(), user.clone(), seq));
+        }
+        Ok(raised)
     }
 
     /// Appends a message of a person, who has then read up to it.
@@ -265,6 +280,8 @@ pub(super) struct Pending<C: Command> {
     pub(super) outcome: Option<Result<C::Output, Error>>,
     /// What has to be said then.
     pub(super) said: Vec<(ChatId, Item)>,
+    /// Who has then read up to where.
+    read: Vec<(ChatId, domain::UserId, Seq)>,
 }
 
 impl<C: Command> Pending<C> {
@@ -275,6 +292,7 @@ impl<C: Command> Pending<C> {
             reply,
             outcome: None,
             said: Vec::new(),
+            read: Vec::new(),
         }
     }
 }
@@ -290,6 +308,7 @@ impl<C: Command> Job for Pending<C> {
                 db: connection,
                 now,
                 said: Vec::new(),
+                read: Vec::new(),
             };
             let outcome = self.command.apply(&mut ledger).await;
             let verdict = if outcome.is_ok() {
@@ -297,7 +316,7 @@ impl<C: Command> Job for Pending<C> {
             } else {
                 Verdict::Undo
             };
-            self.said = ledger.said;
+            (self.said, self.read) = (ledger.said, ledger.read);
             self.outcome = Some(outcome);
             Ok(verdict)
         })
@@ -310,6 +329,9 @@ impl<C: Command> Job for Pending<C> {
             (Ok(()), None) => Err(Error::Internal),
         };
         if outcome.is_ok() {
+            self.chat
+                .recent
+                .note(&self.said, &self.read, Instant::now());
             self.chat.publish(self.said);
         }
         if let Some(reply) = self.reply {

@@ -164,13 +164,16 @@ pub(super) trait Read: Send {
         ids: &'a [UserId],
     ) -> Answer<'a, Vec<UserId>>;
 
-    /// Where a chat stands, for a participant.
-    fn head<'a>(&'a mut self, chat: &'a ChatId, user: &'a UserId) -> Answer<'a, Option<Head>>;
-    /// The log after `since` up to `head`, and nothing when it does not reach
-    /// back to `since`.
+    /// Where a chat stands.
+    fn head<'a>(&'a mut self, chat: &'a ChatId) -> Answer<'a, Option<Head>>;
+    /// How far each participant has read.
+    fn read_positions<'a>(&'a mut self, chat: &'a ChatId) -> Answer<'a, Vec<(UserId, Seq)>>;
+    /// The log after `since` up to `head`; for a viewer, only while they are in
+    /// the chat.
     fn log<'a>(
         &'a mut self,
         chat: &'a ChatId,
+        viewer: Option<&'a UserId>,
         since: Rev,
         head: Rev,
         limit: u32,

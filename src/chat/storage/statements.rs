@@ -59,9 +59,15 @@ macro_rules! reads {
         fn repeat(chat: &'a ChatId, sender: &'a UserId, client_msg_id: &'a ClientMsgId)
             -> Option<Repeat> = messages::repeat;
 
-        fn head(chat: &'a ChatId, user: &'a UserId) -> Option<Head> = log::head;
-        fn log(chat: &'a ChatId, since: Rev, head: Rev, limit: u32)
-            -> Vec<LogEntry> = log::entries;
+        fn head(chat: &'a ChatId) -> Option<Head> = log::head;
+        fn read_positions(chat: &'a ChatId) -> Vec<(UserId, Seq)> = chats::read_positions;
+        fn log(
+            chat: &'a ChatId,
+            viewer: Option<&'a UserId>,
+            since: Rev,
+            head: Rev,
+            limit: u32
+        ) -> Vec<LogEntry> = log::entries;
 
         fn notifications(user: &'a UserId, before: Option<&'a str>, limit: u32)
             -> Vec<KeptNotification> = notifications::page;

@@ -199,9 +199,17 @@ pub(crate) struct Repeat {
 pub(crate) struct Head {
     pub(crate) rev: Rev,
     pub(crate) last_seq: Seq,
-    pub(crate) read_seq: Seq,
     /// The oldest change that the log still has; none when it is empty.
     pub(crate) oldest: Option<Rev>,
+}
+
+impl Head {
+    /// Whether the log has everything after `since`.
+    pub(crate) fn reaches(&self, since: Rev) -> bool {
+        let first_missed = since.next();
+        since == self.rev
+            || since < self.rev && self.oldest.is_some_and(|oldest| oldest <= first_missed)
+    }
 }
 
 /// Which live event a change of the log was.

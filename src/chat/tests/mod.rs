@@ -4,6 +4,7 @@
 mod auth;
 mod chats;
 mod client;
+mod description;
 mod edits;
 mod events;
 mod expiry;
@@ -17,6 +18,7 @@ mod rates;
 mod receipts;
 mod retention;
 mod rights;
+mod schema;
 mod sequences;
 mod world;
 

@@ -14,7 +14,7 @@ use http::{Request, Response};
 use http_body_util::Full;
 use serde::Serialize;
 
-use super::bundles::ClientBundles;
+use super::bundles::{Bundles, ClientBundles};
 use super::client::Driver;
 use super::handler::SocketData;
 use super::namespace::{Namespace, NamespaceBuilder};
@@ -146,7 +146,7 @@ impl IoBuilder {
             shared,
             root,
             path: self.path,
-            bundles: self.bundles,
+            bundles: self.bundles.as_ref().map(Bundles::new),
         }))
     }
 }
@@ -197,7 +197,7 @@ struct Inner {
     shared: Arc<Shared>,
     root: Namespace,
     path: String,
-    bundles: Option<ClientBundles>,
+    bundles: Option<Bundles>,
 }
 
 impl Io {
@@ -224,15 +224,11 @@ impl Io {
         B::Data: Send,
     {
         let bundle = self.0.bundles.as_ref().and_then(|bundles| {
-            bundles.reply(
-                &self.0.path,
-                request.method(),
-                request.uri().path(),
-                request.headers(),
-            )
+            let cors = self.0.engine.config().cors.as_ref();
+            bundles.find(&self.0.path, cors, &request)
         });
         match bundle {
-            Some(response) => response,
+            Some(asked) => asked.reply().await,
             None => self.0.engine.handle(request, peer).await,
         }
     }

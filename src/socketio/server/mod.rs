@@ -6,6 +6,7 @@ pub(crate) mod client;
 pub(crate) mod extract;
 pub(crate) mod handler;
 pub(crate) mod io;
+mod listen;
 pub(crate) mod namespace;
 pub(crate) mod operators;
 pub(crate) mod reason;

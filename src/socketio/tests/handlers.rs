@@ -235,7 +235,7 @@ async fn an_application_adds_parameters_of_its_own() {
             Ok(())
         })
         .on("who", async |Nick(nick): Nick, ack: Ack| {
-            _ = ack.send(&nick)
+            _ = ack.send(&nick);
         })
     });
     let client = Client::join(&io).await;

@@ -8,6 +8,7 @@ use parlance::config::Cli;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::database::database_url;
 use super::person::Person;
 use super::rest::{Answer, request};
 
@@ -28,7 +29,9 @@ impl TestApp {
     pub(crate) async fn with(options: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let data_dir = format!("--data-dir={}", folder.path().display());
+        let database = database_url(folder.path()).map(|url| format!("--database-url={url}"));
         let mut arguments = vec!["parlance", &data_dir];
+        arguments.extend(database.as_deref());
         arguments.extend(options);
         if !options.iter().any(|option| option.starts_with("--listen")) {
             arguments.push("--listen=127.0.0.1:0");

@@ -1,6 +1,7 @@
 //! What tests speak with.
 
 mod app;
+mod database;
 mod live;
 mod person;
 mod process;
@@ -9,6 +10,7 @@ mod rest;
 mod wire;
 
 pub(crate) use app::TestApp;
+pub(crate) use database::database_url;
 pub(crate) use live::Live;
 pub(crate) use person::{PASSWORD, Person};
 pub(crate) use process::Program;

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
+use super::database::database_url;
+
 /// A running `parlance`; it is killed with the value.
 pub(crate) struct Program {
     child: Child,
@@ -89,6 +91,7 @@ fn command(data_dir: &Path, options: &[&str], environment: &[(&str, &str)]) -> C
     command
         .env_clear()
         .env("PARLANCE_DATA_DIR", data_dir)
+        .envs(database_url(data_dir).map(|url| ("DATABASE_URL", url)))
         .envs(environment.iter().copied())
         .args(options);
     command

@@ -9,15 +9,12 @@ use crate::chat::storage::{Head, LogEntry, PRUNED_AT_ONCE, StoreError};
 pub(super) async fn head(
     connection: &mut PgConnection,
     chat: &ChatId,
-    user: &UserId,
 ) -> Result<Option<Head>, StoreError> {
     let row = sqlx::query_as::<_, HeadRow>(
-        "SELECT c.rev, c.last_seq, p.read_seq,
+        "SELECT c.rev, c.last_seq,
                 (SELECT min(rev) FROM chat_events WHERE chat_id = c.id) AS oldest
-         FROM chats c JOIN participants p ON p.chat_id = c.id AND p.user_id = $1
-         WHERE c.id = $2",
+         FROM chats c WHERE c.id = $1",
     )
-    .bind(user.as_str())
     .bind(chat.as_str())
     .fetch_optional(connection)
     .await?;
@@ -27,17 +24,21 @@ pub(super) async fn head(
 pub(super) async fn entries(
     connection: &mut PgConnection,
     chat: &ChatId,
+    viewer: Option<&UserId>,
     since: Rev,
     head: Rev,
     limit: u32,
 ) -> Result<Vec<LogEntry>, StoreError> {
     let rows = sqlx::query_as::<_, LogRow>(
         "SELECT rev, kind, seq, payload FROM chat_events
-         WHERE chat_id = $1 AND rev > $2 AND rev <= $3 ORDER BY rev LIMIT $4",
+         WHERE chat_id = $1 AND rev > $2 AND rev <= $3 AND ($4 IS NULL OR EXISTS
+             (SELECT 1 FROM participants WHERE chat_id = $1 AND user_id = $4))
+         ORDER BY rev LIMIT $5",
     )
     .bind(chat.as_str())
     .bind(since.0 as i64)
     .bind(head.0 as i64)
+    .bind(viewer.map(UserId::as_str))
     .bind(i64::from(limit))
     .fetch_all(connection)
     .await?;

@@ -10,7 +10,6 @@ use crate::chat::storage::{Head, KeptNotification, LogEntry, LogKind, StoreError
 pub(in crate::chat::storage) struct HeadRow {
     rev: i64,
     last_seq: i64,
-    read_seq: i64,
     oldest: Option<i64>,
 }
 
@@ -19,7 +18,6 @@ impl HeadRow {
         Head {
             rev: Rev(self.rev as u64),
             last_seq: Seq(self.last_seq as u64),
-            read_seq: Seq(self.read_seq as u64),
             oldest: self.oldest.map(|rev| Rev(rev as u64)),
         }
     }

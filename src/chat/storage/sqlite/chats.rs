@@ -179,6 +179,21 @@ pub(super) async fn participants(
     Ok(ids.into_iter().map(UserId::from).collect())
 }
 
+pub(super) async fn read_positions(
+    connection: &mut SqliteConnection,
+    chat: &ChatId,
+) -> Result<Vec<(UserId, Seq)>, StoreError> {
+    let rows: Vec<(String, i64)> =
+        sqlx::query_as("SELECT user_id, read_seq FROM participants WHERE chat_id = ?1")
+            .bind(chat.as_str())
+            .fetch_all(connection)
+            .await?;
+    let rows = rows.into_iter();
+    Ok(rows
+        .map(|(user, read)| (user.into(), Seq(read as u64)))
+        .collect())
+}
+
 pub(super) async fn people_in(
     connection: &mut SqliteConnection,
     chat: &ChatId,

@@ -61,7 +61,12 @@ async fn a_stranger_finds_nothing_by_any_query() {
             .expect("answers")
             .is_none()
     );
-    assert!(db.head(&id, &eve).await.expect("answers").is_none());
+    assert!(
+        db.log(&id, Some(&eve), Rev(0), Rev(9), 10)
+            .await
+            .expect("answers")
+            .is_empty()
+    );
     assert!(db.unread(&id, &eve).await.expect("answers").is_none());
     assert!(db.chats(&eve, None, 10).await.expect("answers").is_empty());
     assert!(
@@ -147,7 +152,7 @@ async fn deleting_a_chat_deletes_everything_in_it() {
             .is_empty()
     );
     assert!(
-        db.log(&id, Rev(0), Rev(9), 10)
+        db.log(&id, None, Rev(0), Rev(9), 10)
             .await
             .expect("answers")
             .is_empty()
