@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, ORIGIN};
+use http::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, ORIGIN};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use crate::chat::Chat;
+use crate::chat::{self, Chat};
 use crate::config::MetricsAccess;
 use crate::drain;
 use crate::http::{
@@ -72,6 +72,8 @@ impl Site for Whole {
         match path {
             "/healthz" => health(StatusCode::OK, "alive"),
             "/readyz" => self.ready().await,
+            "/api-docs/openapi.json" => document(request.method(), chat::api::openapi()),
+            "/api-docs/asyncapi.json" => document(request.method(), chat::api::asyncapi()),
             _ => self.files.respond(&request),
         }
     }
@@ -245,6 +247,17 @@ fn login_outcome(status: StatusCode) -> &'static str {
 fn opens_session(uri: &Uri) -> bool {
     let query = uri.query().unwrap_or_default();
     form_urlencoded::parse(query.as_bytes()).all(|(name, _)| name != "sid")
+}
+
+/// A document of the API description.
+fn document(method: &Method, document: &serde_json::Value) -> Response<Full<Bytes>> {
+    if method == Method::GET || method == Method::HEAD {
+        return Reply::json(StatusCode::OK, document).into();
+    }
+    let allow = HeaderValue::from_static("GET, HEAD");
+    Reply::from(chat::Error::MethodNotAllowed)
+        .header(ALLOW, allow)
+        .into()
 }
 
 fn health(status: StatusCode, state: &str) -> Response<Full<Bytes>> {

@@ -8,6 +8,7 @@
 //! REST and events decode, call a use case of `service`, and encode; `service`
 //! authorises, is the only caller of `storage`, and tells `live` what to say.
 
+pub mod api;
 mod auth;
 mod config;
 pub mod domain;

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 /// The failure object, `{"success":false,"message":…,"error":{…}}`: the body
 /// of a refused request, a refused acknowledgement and the event `error`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Failure {
     /// The HTTP status that goes with it; not a part of the JSON.
@@ -23,7 +23,7 @@ pub struct Failure {
 }
 
 /// The part of a [`Failure`] that programs read.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FailureDetail {
     /// A code of the table in CONTRACT section 1.

@@ -23,7 +23,22 @@ const STYLE: &str = "text/css; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 
 /// Path, content type, content.
-const FILES: [(&str, &str, &[u8]); 5] = [
+const FILES: [(&str, &str, &[u8]); 8] = [
+    (
+        "/api-docs",
+        HTML,
+        include_bytes!("../../static/api-docs.html"),
+    ),
+    (
+        "/api-docs.js",
+        SCRIPT,
+        include_bytes!("../../static/api-docs.js"),
+    ),
+    (
+        "/api-docs.css",
+        STYLE,
+        include_bytes!("../../static/api-docs.css"),
+    ),
     ("/", HTML, include_bytes!("../../static/chat-example.html")),
     (
         "/chat-example.html",
@@ -186,6 +201,7 @@ mod tests {
     fn only_these_files_are_read_and_only_read() {
         for path in [
             "/x",
+            "/api-docs/",
             "/static/build.rs",
             "/../Cargo.toml",
             "/chat-example.html/",

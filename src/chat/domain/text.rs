@@ -11,7 +11,8 @@ use super::fields::{Parse, Problem};
 macro_rules! text {
     ($(#[$doc:meta])* $name:ident, $read:expr) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+        #[schema(value_type = String)]
         #[serde(transparent)]
         pub struct $name(String);
 

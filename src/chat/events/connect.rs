@@ -16,16 +16,16 @@ use crate::socketio::{ConnectError, ConnectRequest, NamespaceBuilder, Socket};
 const TOKEN_PARAMETERS: [&str; 3] = ["token", "access_token", "auth"];
 
 /// `ready`.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Ready<'a> {
+pub(in crate::chat) struct Ready<'a> {
     user_id: &'a UserId,
     server_time: Timestamp,
     limits: Limits,
 }
 
 /// What clients check before they send (CONTRACT section 3).
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Limits {
     content: u32,

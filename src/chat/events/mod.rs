@@ -21,6 +21,14 @@ use super::live::Port;
 use crate::socketio::{Event, Io, NamespaceBuilder, Socket};
 use call::{Answer, Call};
 
+/// What events answer with, for the API description.
+pub(super) mod replies {
+    pub(in crate::chat) use super::connect::Ready;
+    pub(in crate::chat) use super::presence::Snapshot;
+    pub(in crate::chat) use super::rooms::AllSynced;
+    pub(in crate::chat) use super::session::Refreshed;
+}
+
 /// The events that clients send, and who serves them.
 const HANDLERS: [(&str, Handler); 14] = [
     ("join-chat", |call| Box::pin(rooms::join(call))),

@@ -11,8 +11,8 @@ use crate::chat::service::PersonPresence;
 /// People in one subscription.
 const MAX_PEOPLE: usize = 100;
 
-#[derive(Serialize)]
-struct Snapshot {
+#[derive(Serialize, utoipa::ToSchema)]
+pub(in crate::chat) struct Snapshot {
     presence: Vec<PersonPresence>,
 }
 

@@ -60,23 +60,23 @@ pub(super) struct Live {
     pub(super) rescheduled: std::sync::Arc<Notify>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct UserTyping<'a> {
+pub(in crate::chat) struct UserTyping<'a> {
     chat_id: &'a ChatId,
     user_id: &'a UserId,
     name: &'a str,
     is_typing: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct TokenExpiring {
+pub(in crate::chat) struct TokenExpiring {
     expires_at: Timestamp,
 }
 
 /// A failure that nobody's acknowledgement carries.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub(super) struct ErrorEvent<'a> {
     #[serde(flatten)]
     failure: Failure,

@@ -28,9 +28,9 @@ pub(in crate::chat) struct Target {
 }
 
 /// `message-deleted`.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct MessageDeleted<'a> {
+pub(in crate::chat) struct MessageDeleted<'a> {
     chat_id: &'a ChatId,
     rev: Rev,
     message_id: &'a MessageId,
@@ -40,9 +40,9 @@ struct MessageDeleted<'a> {
 }
 
 /// `reaction-updated`.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct ReactionUpdated<'a> {
+pub(in crate::chat) struct ReactionUpdated<'a> {
     chat_id: &'a ChatId,
     rev: Rev,
     message_id: &'a MessageId,

@@ -17,7 +17,7 @@ use crate::chat::error::Error;
 use crate::chat::storage::{KeptNotification, Read};
 
 /// `GET /api/notifications`.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::chat) struct Inbox {
     notifications: Vec<Shown>,
@@ -26,7 +26,7 @@ pub(in crate::chat) struct Inbox {
 }
 
 /// A notification as it was told, and whether it was read.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Shown {
     #[serde(flatten)]

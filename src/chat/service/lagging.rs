@@ -16,7 +16,7 @@ use crate::chat::domain::{ChatId, Rev};
 use crate::chat::live::{Room, SocketKey, To};
 
 /// `sync-required`: the changes after `rev` were left out.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::chat) struct SyncRequired<'a> {
     chat_id: &'a ChatId,

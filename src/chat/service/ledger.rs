@@ -47,9 +47,9 @@ pub(super) struct Ledger<'a> {
 }
 
 /// A chat change as it is broadcast.
-#[derive(serde::Serialize)]
+#[derive(serde::Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct ChatUpdated<'a> {
+pub(in crate::chat) struct ChatUpdated<'a> {
     pub(super) chat_id: &'a ChatId,
     pub(super) rev: Rev,
     pub(super) chat: &'a domain::Chat,

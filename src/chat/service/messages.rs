@@ -22,7 +22,7 @@ use crate::chat::storage::Page;
 const MAX_MENTIONS: usize = 50;
 
 /// `GET /api/chats/:id/messages`.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::chat) struct HistoryPage {
     messages: Vec<Message>,

@@ -41,3 +41,17 @@ pub(super) use sessions::Actor;
 pub(super) use timekeeper::keep_time;
 
 pub(super) use super::storage::Page;
+
+/// What use cases answer with and tell, for the API description.
+pub(super) mod replies {
+    pub(in crate::chat) use super::chats::ChatPage;
+    pub(in crate::chat) use super::edits::{MessageDeleted, ReactionUpdated};
+    pub(in crate::chat) use super::inbox::Inbox;
+    pub(in crate::chat) use super::lagging::SyncRequired;
+    pub(in crate::chat) use super::ledger::ChatUpdated;
+    pub(in crate::chat) use super::messages::HistoryPage;
+    pub(in crate::chat) use super::presence::PersonPresence;
+    pub(in crate::chat) use super::publishing::PresenceEvent;
+    pub(in crate::chat) use super::receipts::{ReadState, Receipt, UnreadUpdated};
+    pub(in crate::chat) use super::sessions::Entered;
+}

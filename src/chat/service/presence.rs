@@ -15,7 +15,7 @@ use crate::chat::limits::Act;
 use crate::chat::live::{Room, To};
 
 /// `presence-updated`, and each line of a snapshot.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::chat) struct PersonPresence {
     pub(in crate::chat) user_id: UserId,
@@ -24,7 +24,7 @@ pub(in crate::chat) struct PersonPresence {
     last_seen_at: Option<Timestamp>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum Status {
     Online,

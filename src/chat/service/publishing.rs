@@ -137,9 +137,9 @@ impl Publishing {
 }
 
 /// `user-joined` and `user-left`.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct PresenceEvent<'a> {
+pub(in crate::chat) struct PresenceEvent<'a> {
     chat_id: &'a ChatId,
     user_id: &'a UserId,
     name: &'a str,

@@ -15,7 +15,7 @@ use crate::chat::error::Error;
 use crate::chat::limits::Act;
 
 /// The answer to `mark-read`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::chat) struct ReadState {
     read_seq: Seq,
@@ -23,9 +23,9 @@ pub(in crate::chat) struct ReadState {
 }
 
 /// `message-read` and `message-delivered`.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Receipt<'a> {
+pub(in crate::chat) struct Receipt<'a> {
     chat_id: &'a ChatId,
     user_id: &'a UserId,
     seq: Seq,
@@ -33,9 +33,9 @@ struct Receipt<'a> {
 }
 
 /// `unread-updated`.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct UnreadUpdated<'a> {
+pub(in crate::chat) struct UnreadUpdated<'a> {
     chat_id: &'a ChatId,
     #[serde(flatten)]
     state: &'a ReadState,

@@ -217,7 +217,8 @@ impl Snapshot {
             Item::Message(message) => self.note_message(message),
             Item::Event { .. } | Item::Notify { .. } | Item::ToPerson { .. } => true,
             Item::Presence { .. } | Item::CaughtUp(_) | Item::Settled(_) => true,
-            Item::Logged { .. } | Item::PeopleChanged | Item::Evict(_) | Item::Dissolve => false,
+            Item::Logged { .. } => false,
+            Item::PeopleChanged | Item::Evict(_) | Item::Dissolve => false,
         }
     }
 

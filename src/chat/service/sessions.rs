@@ -22,7 +22,7 @@ pub(in crate::chat) struct Actor {
 }
 
 /// The answer to whoever comes in.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::chat) struct Entered {
     pub(in crate::chat) user: User,

@@ -11,6 +11,7 @@ use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
 
+use super::description::{check_ack, check_event};
 use crate::socketio::Io;
 
 /// Nothing that a test waits for takes this long.
@@ -171,7 +172,9 @@ impl Client {
             }
         }
         read.iter().for_each(|body| self.take_in(body));
-        self.answer(id).await
+        let answer = self.answer(id).await;
+        check_ack(event, &answer);
+        answer
     }
 
     /// The acknowledgement with this number; whatever else comes is kept.
@@ -203,6 +206,7 @@ impl Client {
                 Value::Null
             };
             let name = arguments[0].as_str().expect("a name").to_owned();
+            check_event(&name, &payload);
             self.events.push_back((name, payload));
         }
     }

@@ -5,6 +5,7 @@ mod auth;
 mod chats;
 mod client;
 mod cost;
+mod description;
 mod edits;
 mod events;
 mod expiry;
@@ -18,6 +19,7 @@ mod rates;
 mod receipts;
 mod retention;
 mod rights;
+mod schema;
 mod sequences;
 mod world;
 

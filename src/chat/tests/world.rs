@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::Client;
+use super::description::check_reply;
 use crate::chat::domain::{Email, Password, PersonName, Role};
 use crate::chat::live::Port;
 use crate::chat::storage::empty_database;
@@ -169,14 +170,17 @@ impl World {
     /// A request as it stands.
     pub(super) async fn request(&self, request: Request<Full<Bytes>>) -> Answer {
         let peer = SocketAddr::from(([127, 0, 0, 1], 9));
+        let (method, path) = (
+            request.method().to_string(),
+            request.uri().path().to_owned(),
+        );
         let chat = Arc::clone(&self.chat);
         let (parts, body) = self.router.handle(chat, request, peer).await.into_parts();
         let body = body.collect().await.expect("a full body").to_bytes();
         let body = serde_json::from_slice(&body).expect("every reply is JSON");
-        Answer {
-            status: parts.status.as_u16(),
-            body,
-        }
+        let status = parts.status.as_u16();
+        check_reply(&method, &path, status, &body);
+        Answer { status, body }
     }
 
     /// A request with a JSON body, or none for `null`.

@@ -226,7 +226,7 @@ impl Device {
         let answer = self
             .request(scene, way, method, &path, event, &id, body)
             .await;
-        answer.inspect(|answer| _ = check_answer(answer, event));
+        answer.map(|answer| check_answer(&answer, event));
     }
 
     #[allow(clippy::too_many_arguments, reason = "both spellings of one request")]
@@ -310,6 +310,7 @@ impl Device {
         let joined = joined["data"].clone();
         assert_eq!(joined["reset"], json!(false));
         self.live.insert(id.to_owned());
+        self.ends.remove(id);
         if rev.is_none() {
             self.fetch(scene, id, &joined).await;
         } else {
@@ -405,6 +406,7 @@ impl Device {
             } else if name == "notification" && payload["type"] == json!("new-chat") {
                 // Put out and in again: the room was left in between.
                 self.live.remove(id);
+                self.ends.remove(id);
             } else if LOGGED.contains(&name.as_str()) {
                 let rev = payload["rev"].as_u64().expect("a rev");
                 let end = self.ends.get(id);

@@ -159,7 +159,7 @@ async fn check_chat(scene: &Scene, id: &str) {
 #[tokio::test]
 async fn every_client_ends_with_what_a_fresh_fetch_says() {
     let number = |name: &str| std::env::var(name).ok()?.parse::<u64>().ok();
-    let runs = number("PARLANCE_MODEL_RUNS").unwrap_or(6);
+    let runs = number("PARLANCE_MODEL_RUNS").unwrap_or(3);
     let seeds = match number("PARLANCE_MODEL_SEED") {
         Some(seed) => seed..seed + 1,
         None => {
