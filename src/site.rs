@@ -141,7 +141,11 @@ impl Whole {
             return drain::refusal().into();
         }
         match self.chat.check_ready().await {
-            Ok(()) => health(StatusCode::OK, "ready"),
+            Ok(()) => {
+                let durability = self.chat.durability().as_str();
+                let state = json!({ "status": "ready", "durability": durability });
+                Reply::success(StatusCode::OK, &state).into()
+            }
             Err(error) => Reply::from(error).into(),
         }
     }

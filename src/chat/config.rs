@@ -16,6 +16,16 @@ pub enum Durability {
     Relaxed,
 }
 
+impl Durability {
+    /// As it is set, and shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Relaxed => "relaxed",
+        }
+    }
+}
+
 /// Whether the default rates of CONTRACT section 9 hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RateLimits {

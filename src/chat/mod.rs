@@ -92,6 +92,8 @@ impl Chat {
         let tokens = tokens.map_err(OpenError::Key)?;
         let passwords = Passwords::new()?;
         let (store, connection) = storage::open(&config).await?;
+        let durability = config.durability.as_str();
+        tracing::info!(durability, "storage is open");
         let chat = Arc::new(Self {
             limits: Limits::new(config.rate_limits, config.logins_per_address),
             config,
@@ -107,6 +109,11 @@ impl Chat {
         });
         tokio::spawn(service::keep_time(Arc::downgrade(&chat)));
         Ok(chat)
+    }
+
+    /// What an acknowledgement promises.
+    pub fn durability(&self) -> Durability {
+        self.config.durability
     }
 
     /// Answers whether storage does; for readiness.

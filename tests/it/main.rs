@@ -6,6 +6,8 @@
 
 mod support;
 
+#[cfg(target_os = "linux")]
+mod faults;
 mod security;
 mod server_config;
 mod server_drain;

@@ -7,6 +7,7 @@
 //! looks for it, never a check before it.
 
 mod error;
+pub(super) mod failpoint;
 mod postgres;
 mod posting;
 mod rows;
@@ -19,7 +20,7 @@ mod values;
 mod writer;
 
 #[cfg(test)]
-pub(super) use tests::empty_database;
+pub(super) use tests::{count, counted, empty_database, lock_everything};
 
 use futures_util::future::BoxFuture;
 use secrecy::ExposeSecret as _;

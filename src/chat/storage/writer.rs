@@ -17,6 +17,7 @@ use engineio::metrics::Histogram;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use super::failpoint;
 use super::posting::{self, Posting};
 use super::{Answer, NewNotification, StoreError, Write};
 
@@ -210,6 +211,7 @@ async fn attempt(
     guard: Guard,
 ) -> Result<Option<Outcomes>, StoreError> {
     connection.begin().await?;
+    failpoint::pass(failpoint::BEFORE_INSERT)?;
     let mut outcomes = Vec::with_capacity(batch.len());
     let mut rest = batch;
     while !rest.is_empty() {
@@ -226,6 +228,7 @@ async fn attempt(
         }
         rest = later;
     }
+    failpoint::pass(failpoint::BEFORE_COMMIT)?;
     connection.commit().await?;
     Ok(Some(outcomes))
 }

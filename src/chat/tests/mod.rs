@@ -4,6 +4,7 @@
 mod auth;
 mod chats;
 mod client;
+mod cost;
 mod edits;
 mod events;
 mod expiry;

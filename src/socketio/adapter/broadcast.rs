@@ -73,10 +73,12 @@ pub(super) struct Reach {
 
 /// Queues `frame` for everybody in `audience` who keeps up; the others are the answer. Their list
 /// grows only with those who are behind.
-pub(super) fn send_unless_behind(frame: &Frame, audience: Audience) -> Vec<Socket> {
+pub(super) fn send_unless_behind(frame: &Frame, audience: Audience) -> (Reach, Vec<Socket>) {
     let mut asleep: Vec<SessionHandle> = Vec::with_capacity(most(&audience));
     let mut behind = Vec::new();
+    let mut reach = Reach::default();
     visit(audience, |recipient| {
+        reach.recipients += 1;
         match recipient.session.enqueue_unless_congested(frame.clone()) {
             Ok(None) => behind.push(recipient.socket.clone()),
             Ok(Some(Enqueued::WakeNeeded)) => asleep.push(recipient.session.clone()),
@@ -84,7 +86,8 @@ pub(super) fn send_unless_behind(frame: &Frame, audience: Audience) -> Vec<Socke
         }
     });
     asleep.iter().for_each(SessionHandle::wake);
-    behind
+    reach.recipients -= behind.len() as u64;
+    (reach, behind)
 }
 
 /// At most so many are in the rooms of an audience.

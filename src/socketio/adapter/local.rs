@@ -9,7 +9,7 @@ use std::time::Instant;
 use engineio::{Frame, SessionHandle, Sid};
 use parking_lot::Mutex;
 
-use super::broadcast::{self, Audience, Excluded};
+use super::broadcast::{self, Audience, Excluded, Reach};
 use super::metrics::Metrics;
 use super::rooms::{Room, RoomTable, SocketKey};
 use super::{Adapter, Delivery, JoinError, Target};
@@ -65,6 +65,12 @@ impl LocalAdapter {
     pub fn with_metrics(mut self, metrics: Arc<Metrics>) -> Self {
         self.metrics = metrics;
         self
+    }
+
+    fn observe(&self, reach: &Reach, begun: Instant) {
+        self.metrics.volatile_dropped.add(reach.dropped);
+        self.metrics.broadcast_recipients.observe(reach.recipients);
+        self.metrics.broadcast_time.observe_time(begun.elapsed());
     }
 
     fn ids(&self, id: Sid) -> &IdShard {
@@ -209,13 +215,14 @@ impl Adapter for LocalAdapter {
     fn broadcast(&self, frame: &Frame, target: &Target<'_>, delivery: Delivery) {
         let begun = Instant::now();
         let reach = broadcast::send(frame, self.audience(target), delivery);
-        self.metrics.volatile_dropped.add(reach.dropped);
-        self.metrics.broadcast_recipients.observe(reach.recipients);
-        self.metrics.broadcast_time.observe_time(begun.elapsed());
+        self.observe(&reach, begun);
     }
 
     fn broadcast_unless_behind(&self, frame: &Frame, target: &Target<'_>) -> Vec<Socket> {
-        broadcast::send_unless_behind(frame, self.audience(target))
+        let begun = Instant::now();
+        let (reach, behind) = broadcast::send_unless_behind(frame, self.audience(target));
+        self.observe(&reach, begun);
+        behind
     }
 
     fn sockets(&self, target: &Target<'_>) -> Vec<Socket> {

@@ -18,7 +18,17 @@ pub(crate) struct Program {
 impl Program {
     /// Starts the server and waits for its line.
     pub(crate) fn serve(data_dir: &Path, options: &[&str], environment: &[(&str, &str)]) -> Self {
-        let mut child = command(data_dir, options, environment)
+        Self::under(&[], data_dir, options, environment)
+    }
+
+    /// The same under another program, which must become it (`exec`).
+    pub(crate) fn under(
+        wrapper: &[&str],
+        data_dir: &Path,
+        options: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
+        let mut child = wrapped(wrapper, data_dir, options, environment)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -65,6 +75,11 @@ impl Program {
         kilobytes.expect("a line in kB") * 1024
     }
 
+    /// Its process.
+    pub(crate) fn id(&self) -> String {
+        self.child.id().to_string()
+    }
+
     /// Sends a signal and waits for the end; gives the exit status, and what
     /// else was written to standard output.
     pub(crate) fn end(mut self, signal: &str) -> (Option<i32>, String) {
@@ -85,11 +100,26 @@ impl Drop for Program {
     }
 }
 
-/// Nothing of the tests' own environment reaches the program.
 fn command(data_dir: &Path, options: &[&str], environment: &[(&str, &str)]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_parlance"));
+    wrapped(&[], data_dir, options, environment)
+}
+
+/// Nothing of the tests' own environment but the path reaches the program.
+fn wrapped(
+    wrapper: &[&str],
+    data_dir: &Path,
+    options: &[&str],
+    environment: &[(&str, &str)],
+) -> Command {
+    let mut words = wrapper
+        .iter()
+        .copied()
+        .chain([env!("CARGO_BIN_EXE_parlance")]);
+    let mut command = Command::new(words.next().expect("one at least"));
     command
+        .args(words)
         .env_clear()
+        .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
         .env("PARLANCE_DATA_DIR", data_dir)
         .envs(database_url(data_dir).map(|url| ("DATABASE_URL", url)))
         .envs(environment.iter().copied())

@@ -37,7 +37,7 @@ const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
 const STATEMENT_TIMEOUT: &str = "5s";
 
 /// How long the server lets it wait for a lock.
-const LOCK_TIMEOUT: &str = "3s";
+const LOCK_TIMEOUT: &str = if cfg!(test) { "300ms" } else { "3s" };
 
 /// How long the server keeps a transaction that nobody goes on with.
 const IDLE_TIMEOUT: &str = "15s";

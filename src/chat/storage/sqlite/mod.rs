@@ -33,7 +33,7 @@ const READERS: u32 = 8;
 const POOL_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long a statement waits for a lock of another process.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+const BUSY_TIMEOUT: Duration = Duration::from_millis(if cfg!(test) { 300 } else { 5000 });
 
 /// The pool of connections that read.
 pub(super) struct Sqlite {

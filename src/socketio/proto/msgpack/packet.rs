@@ -12,7 +12,8 @@ use super::super::names::{self, MAX_NAMESPACE_BYTES, NameError};
 use super::super::packet::{AckId, MAX_ACK_ID, PacketKind};
 use super::de::Error;
 use super::read::{MsgpackError, Reader, Token};
-use super::ser::{Kind, Writer, put_count, put_text, put_unsigned};
+use super::ser::Writer;
+use super::write::{Kind, put_count, put_text, put_unsigned};
 
 /// A packet as it came.
 #[derive(Debug)]
