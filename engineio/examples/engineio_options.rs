@@ -63,7 +63,7 @@ fn cors(origins: Origins) -> Option<Cors> {
 fn cookie() -> Cookie {
     Cookie {
         name: "session".to_owned(),
-        path: "/app".to_owned(),
+        path: "/live".to_owned(),
         domain: Some("example.org".to_owned()),
         http_only: false,
         same_site: Some(SameSite::None),

@@ -18,7 +18,7 @@ const OPTIONS = {
   "cookie-attributes": {
     cookie: {
       name: "session",
-      path: "/app",
+      path: "/live",
       domain: "example.org",
       httpOnly: false,
       sameSite: "none",
