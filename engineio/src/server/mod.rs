@@ -192,8 +192,12 @@ impl<A: Application> Server<A> {
         response
     }
 
-    /// The rules of cross-origin access for a request.
-    async fn cors(
+    /// The rules of cross-origin access for a request, also for what an application serves beside
+    /// the protocol: see [`Cors::add_headers`].
+    ///
+    /// # Errors
+    /// The delegate could not decide.
+    pub async fn cors(
         &self,
         parts: &request::Parts,
         peer: SocketAddr,

@@ -66,29 +66,17 @@ impl Bundles {
     }
 
     /// Whether a request is for one of the files under `base`, and how to answer it.
-    pub(crate) fn find<B>(
-        &self,
-        base: &str,
-        cors: Option<&Cors>,
-        request: &Request<B>,
-    ) -> Option<Asked<'_>> {
+    pub(crate) fn find<B>(&self, base: &str, request: &Request<B>) -> Option<Asked<'_>> {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return None;
         }
         let name = request.uri().path().strip_prefix(base)?;
         let file = self.files.iter().find(|file| file.name == name)?;
         let asked = request.headers();
-        let mut headers = HeaderMap::new();
-        if let Some(cors) = cors {
-            cors.add_headers(asked, &mut headers);
-        }
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=0"));
-        headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));
-        headers.insert(ETAG, self.tag.clone());
         let known = asked.get(IF_NONE_MATCH);
         Some(Asked {
             file,
-            headers,
+            tag: &self.tag,
             known: known.is_some_and(|known| is_same(known, &self.tag)),
             encoding: Encoding::negotiate(asked),
         })
@@ -99,16 +87,27 @@ impl Bundles {
 #[derive(Debug)]
 pub(crate) struct Asked<'b> {
     file: &'b File,
-    headers: HeaderMap,
+    tag: &'b HeaderValue,
     /// The client has this version.
     known: bool,
     encoding: Option<Encoding>,
 }
 
 impl Asked<'_> {
-    pub(crate) async fn reply(self) -> Response<Full<Bytes>> {
+    /// The reply to a request with these headers.
+    pub(crate) async fn reply(
+        self,
+        cors: Option<&Cors>,
+        request: &HeaderMap,
+    ) -> Response<Full<Bytes>> {
         let mut response = Response::new(Full::default());
-        *response.headers_mut() = self.headers;
+        let headers = response.headers_mut();
+        if let Some(cors) = cors {
+            cors.add_headers(request, headers);
+        }
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=0"));
+        headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));
+        headers.insert(ETAG, self.tag.clone());
         if self.known {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             return response;
@@ -178,8 +177,8 @@ mod tests {
 
     async fn reply(request: Request<()>) -> Option<Response<Full<Bytes>>> {
         let bundles = Bundles::new(&BUNDLES);
-        let asked = bundles.find("/socket.io/", None, &request)?;
-        Some(asked.reply().await)
+        let asked = bundles.find("/socket.io/", &request)?;
+        Some(asked.reply(None, request.headers()).await)
     }
 
     async fn with_header(name: http::HeaderName, value: &'static str) -> Response<Full<Bytes>> {
@@ -273,7 +272,7 @@ mod tests {
         request.headers_mut().insert(ACCEPT_ENCODING, value);
         let mut places = Vec::new();
         for _ in 0..2 {
-            let asked = bundles.find("/socket.io/", None, &request).expect("known");
+            let asked = bundles.find("/socket.io/", &request).expect("known");
             let (_, body) = asked.file.encoded(asked.encoding).await;
             places.push(body.as_ptr());
         }
@@ -285,8 +284,8 @@ mod tests {
         let bundles = Bundles::new(&BUNDLES);
         let request = request(&Method::GET, "/socket.io/socket.io.js");
         let cors = Cors::default();
-        let asked = bundles.find("/socket.io/", Some(&cors), &request);
-        let response = asked.expect("known").reply().await;
+        let asked = bundles.find("/socket.io/", &request).expect("known");
+        let response = asked.reply(Some(&cors), request.headers()).await;
         assert_eq!(response.headers()[ACCESS_CONTROL_ALLOW_ORIGIN], "*");
     }
 }

@@ -233,14 +233,14 @@ impl Io {
         B: http_body::Body + Send,
         B::Data: Send,
     {
-        let bundle = self.0.bundles.as_ref().and_then(|bundles| {
-            let cors = self.engine_config().cors.as_ref();
-            bundles.find(&self.0.path, cors, &request)
-        });
-        match bundle {
-            Some(asked) => asked.reply().await,
-            None => self.0.engine.handle(request, peer).await,
-        }
+        let bundles = self.0.bundles.as_ref();
+        let Some(asked) = bundles.and_then(|bundles| bundles.find(&self.0.path, &request)) else {
+            return self.0.engine.handle(request, peer).await;
+        };
+        let (parts, _) = request.into_parts();
+        // Where the delegate could not decide, the file is for pages of the server's own.
+        let cors = self.0.engine.cors(&parts, peer).await.ok().flatten();
+        asked.reply(cors.as_deref(), &parts.headers).await
     }
 
     /// The path that the server answers, client files below it included.
