@@ -129,6 +129,31 @@ fn list<'a, T: 'a, U: 'a>(rows: impl Iterator<Item = T>, column: impl Fn(T) -> U
     rows.map(column).collect()
 }
 
+/// What the connections were opened with: `synchronous_commit` and the two
+/// limits of the one that writes, and whether the others only read.
+#[cfg(test)]
+pub(super) async fn settings_of(
+    url: &str,
+    durability: Durability,
+) -> Result<[String; 4], StoreError> {
+    let (store, mut writer) = open(url, durability).await?;
+    let show = |setting: &'static str| sqlx::query_scalar(setting);
+    Ok([
+        show("SHOW synchronous_commit")
+            .fetch_one(&mut *writer.inner)
+            .await?,
+        show("SHOW statement_timeout")
+            .fetch_one(&mut *writer.inner)
+            .await?,
+        show("SHOW lock_timeout")
+            .fetch_one(&mut *writer.inner)
+            .await?,
+        show("SHOW default_transaction_read_only")
+            .fetch_one(&store.pool)
+            .await?,
+    ])
+}
+
 /// The questions whose plans are tested, and the types of their parameters.
 #[cfg(test)]
 pub(super) const QUESTIONS: [(&str, &str, &str); 13] = [

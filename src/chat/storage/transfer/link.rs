@@ -76,7 +76,8 @@ impl Link {
     }
 
     pub(super) async fn close(self) -> Result<(), TransferError> {
-        Ok(on_either!(self, connection => connection.close().await?))
+        on_either!(self, connection => connection.close().await?);
+        Ok(())
     }
 
     /// The first statement on SQLite, the second on PostgreSQL.
