@@ -7,8 +7,10 @@
 mod support;
 
 mod security;
+mod contract;
 mod server_config;
 mod server_drain;
+mod server_docs;
 mod server_http;
 mod server_live;
 mod server_process;
