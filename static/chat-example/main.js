@@ -74,9 +74,9 @@ function listenToNews() {
     toast(chat.id, chatAvatar(chat, 'tiny'), titleOf(chat), preview(chat, message), () => goTo(chat.id, message.seq));
   });
   on('told', (one, chat) => {
-    if (one.by?.id === me().id || isSeen(chat)) return;
-    const title = chat ? titleOf(chat) : 'A group';
     const gone = one.type === 'participant-removed' && one.user?.id === me().id;
+    if (one.by?.id === me().id || (isSeen(chat) && !gone)) return;
+    const title = chat ? titleOf(chat) : 'A group';
     const text = one.type === 'new-chat' && chat && !chat.isGroup ? 'started a chat with you' : notificationText({ ...one, chat: one.chat ?? chat });
     toast(one.chatId, chat ? chatAvatar(chat, 'tiny') : avatar(title, title, 'tiny'), title, text, chat && !gone ? () => goTo(chat.id) : null);
   });
