@@ -45,9 +45,9 @@ export function systemText(message) {
   const by = you(byId, byName);
   switch (kind) {
     case 'participant-added': return byName ? `${by} added ${object}` : `${you(userId, name)} joined`;
-    case 'participant-removed': return `${by} removed ${object}`;
+    case 'participant-removed': return byName ? `${by} removed ${object}` : `${you(userId, name)} ${userId === me().id ? 'were' : 'was'} removed`;
     case 'participant-left': return `${you(userId, name)} left`;
-    case 'chat-renamed': return `${by} named the group “${name}”`;
+    case 'chat-renamed': return `The group is now called “${name}”`;
     case 'owner-changed': return byName && byId !== userId ? `${by} made ${object} the owner` : `${you(userId, name)} ${userId === me().id ? 'are' : 'is'} now the owner`;
     default: return message.content;
   }

@@ -85,7 +85,7 @@ export class Person {
 
   /** Chooses something from the menu of a message. */
   async choose(text, ...items) {
-    await this.message(text).last().press("Enter");
+    await this.page.locator(".message").filter({ has: this.page.locator(".words", { hasText: text }) }).press("Enter");
     for (const item of items) await this.page.getByRole("menuitem", { name: item }).click();
   }
 
