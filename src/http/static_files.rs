@@ -22,40 +22,44 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 
+/// A file of `static/`, at the same path.
+macro_rules! file {
+    ($path:literal, $content_type:expr) => {
+        (
+            concat!("/", $path),
+            $content_type,
+            include_bytes!(concat!("../../static/", $path)),
+        )
+    };
+}
+
 /// Path, content type, content.
-const FILES: [(&str, &str, &[u8]); 8] = [
+const FILES: [(&str, &str, &[u8]); 21] = [
     (
         "/api-docs",
         HTML,
         include_bytes!("../../static/api-docs.html"),
     ),
-    (
-        "/api-docs.js",
-        SCRIPT,
-        include_bytes!("../../static/api-docs.js"),
-    ),
-    (
-        "/api-docs.css",
-        STYLE,
-        include_bytes!("../../static/api-docs.css"),
-    ),
+    file!("api-docs.js", SCRIPT),
+    file!("api-docs.css", STYLE),
     ("/", HTML, include_bytes!("../../static/chat-example.html")),
-    (
-        "/chat-example.html",
-        HTML,
-        include_bytes!("../../static/chat-example.html"),
-    ),
-    (
-        "/chat-example.js",
-        SCRIPT,
-        include_bytes!("../../static/chat-example.js"),
-    ),
-    (
-        "/chat-example.css",
-        STYLE,
-        include_bytes!("../../static/chat-example.css"),
-    ),
-    ("/icon.svg", SVG, include_bytes!("../../static/icon.svg")),
+    file!("chat-example.html", HTML),
+    file!("chat-example/chat.css", STYLE),
+    file!("icon.svg", SVG),
+    file!("chat-example/main.js", SCRIPT),
+    file!("chat-example/theme.js", SCRIPT),
+    file!("chat-example/session.js", SCRIPT),
+    file!("chat-example/store.js", SCRIPT),
+    file!("chat-example/live.js", SCRIPT),
+    file!("chat-example/outbox.js", SCRIPT),
+    file!("chat-example/words.js", SCRIPT),
+    file!("chat-example/dom.js", SCRIPT),
+    file!("chat-example/chat-list.js", SCRIPT),
+    file!("chat-example/conversation.js", SCRIPT),
+    file!("chat-example/message-row.js", SCRIPT),
+    file!("chat-example/composer.js", SCRIPT),
+    file!("chat-example/finder.js", SCRIPT),
+    file!("chat-example/panels.js", SCRIPT),
 ];
 
 /// The pages, with an entity tag for each.
@@ -183,8 +187,9 @@ mod tests {
 
     #[test]
     fn a_known_tag_is_answered_without_the_content() {
-        let tag = respond(get("/chat-example.js")).headers()[ETAG].clone();
-        let again = |tags: String| respond(get("/chat-example.js").header(IF_NONE_MATCH, tags));
+        let tag = respond(get("/chat-example/main.js")).headers()[ETAG].clone();
+        let again =
+            |tags: String| respond(get("/chat-example/main.js").header(IF_NONE_MATCH, tags));
         let tag = tag.to_str().expect("text");
         for tags in [
             tag.to_owned(),

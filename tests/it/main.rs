@@ -6,14 +6,14 @@
 
 mod support;
 
+mod contract;
 #[cfg(target_os = "linux")]
 mod faults;
 mod security;
-mod contract;
 mod server_config;
+mod server_docs;
 mod server_doctor;
 mod server_drain;
-mod server_docs;
 mod server_http;
 mod server_limits;
 mod server_live;

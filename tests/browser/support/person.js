@@ -19,7 +19,7 @@ export class Person {
 
   async enter(email, button) {
     await this.page.getByLabel("E-mail").fill(email);
-    await this.page.getByLabel("Password").fill(PASSWORD);
+    await this.page.locator("#entry").getByLabel("Password").fill(PASSWORD);
     await this.page.getByRole("button", { name: button, exact: true }).click();
     await this.page.getByRole("heading", { name: "Chats" }).waitFor();
   }
@@ -80,8 +80,24 @@ export class Person {
 
   /** The texts of the messages, as they stand on the page. */
   texts() {
-    return this.page.locator("#messages .bubble").evaluateAll((bubbles) =>
-      bubbles.map((bubble) => [...bubble.childNodes].filter((node) => !node.matches?.(".sr, time")).map((node) => node.textContent).join("")));
+    return this.page.locator("#messages .bubble .words").evaluateAll((all) => all.map((one) => one.textContent));
+  }
+
+  /** Chooses something from the menu of a message. */
+  async choose(text, ...items) {
+    await this.page.locator(".message").filter({ has: this.page.locator(".words", { hasText: text }) }).press("Enter");
+    for (const item of items) await this.page.getByRole("menuitem", { name: item }).click();
+  }
+
+  /** Chooses something from the menu of a person in the dialog about the chat. */
+  async change(name, ...items) {
+    await this.page.getByRole("button", { name: `Change ${name}` }).click();
+    for (const item of items) await this.page.getByRole("menuitem", { name: item }).click();
+  }
+
+  /** The own message has come this far: Sent, Delivered or Read. */
+  async hasCome(text, step) {
+    await this.message(text).getByRole("img", { name: step, exact: true }).waitFor();
   }
 
   async seesTyping(name) {
