@@ -43,7 +43,10 @@ fn wrong_settings_are_named_all_at_once_and_nothing_is_started() {
 
 #[test]
 fn a_database_of_another_kind_is_refused_clearly() {
-    let (output, _folder) = run(&[], &[("DATABASE_URL", "mysql://me:hunter2@localhost/chat")]);
+    let (output, _folder) = run(
+        &[],
+        &[("DATABASE_URL", "mysql://me:hunter2@localhost/chat")],
+    );
     assert_eq!(output.status.code(), Some(2));
     let complaint = text(&output.stderr);
     assert!(complaint.contains("error: --database-url"), "{complaint}");

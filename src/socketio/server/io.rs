@@ -224,7 +224,7 @@ impl Io {
         B::Data: Send,
     {
         let bundle = self.0.bundles.as_ref().and_then(|bundles| {
-            let cors = self.0.engine.config().cors.as_ref();
+            let cors = self.engine_config().cors.as_ref();
             bundles.find(&self.0.path, cors, &request)
         });
         match bundle {
@@ -236,6 +236,10 @@ impl Io {
     /// The path that the server answers, client files below it included.
     pub fn path(&self) -> &str {
         &self.0.path
+    }
+
+    pub(crate) fn engine_config(&self) -> &engineio::Config {
+        self.0.engine.config()
     }
 
     /// A namespace, if it was declared.
