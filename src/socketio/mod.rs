@@ -27,7 +27,7 @@ pub mod guide;
 pub mod proto;
 mod server;
 
-pub use adapter::JoinError;
+pub use adapter::{JoinError, RecoveryOptions, RoomEvent};
 pub use proto::args::{Args, ArgsError};
 pub use proto::connection::ConnectionLimits;
 pub use proto::encode::EncodeError;
@@ -42,9 +42,10 @@ pub use server::extract::{
 pub use server::handler::{Ack, ConnectError, ConnectRequest, Event};
 pub use server::io::{Io, IoBuilder};
 pub use server::namespace::{Namespace, NamespaceBuilder};
+pub use server::namespaces::{NamespaceRule, ParentNamespace};
 pub use server::operators::Broadcast;
 pub use server::reason::DisconnectReason;
-pub use server::socket::{EmitError, Socket, Volatile, WithTimeout};
+pub use server::socket::{Emit, EmitError, Socket, WithTimeout};
 
 #[cfg(test)]
 mod tests;

@@ -2,10 +2,15 @@
 
 mod adapter;
 mod allocations;
+mod conformance;
 mod handlers;
 mod harness;
 mod lifecycle;
 mod messages;
+mod model;
+mod namespaces;
 mod order;
+mod packets;
+mod recovery;
 mod seeds;
 mod websocket;
