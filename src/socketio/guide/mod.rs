@@ -30,6 +30,9 @@ pub mod namespaces {}
 #[doc = include_str!("disconnects.md")]
 pub mod disconnects {}
 
+#[doc = include_str!("recovery.md")]
+pub mod recovery {}
+
 #[doc = include_str!("volatile.md")]
 pub mod volatile {}
 
