@@ -35,6 +35,7 @@ pub use proto::parser::Parser;
 pub use proto::payload::Payload;
 pub use server::ack::{AckError, BroadcastReplies};
 pub use server::bundles::{CLIENT_BUNDLE_NAMES, ClientBundles};
+pub use server::emit::{Emit, WithTimeout};
 pub use server::extract::{
     BoxError, Data, EventError, EventHandler, FailedEvent, FromEvent, FromWholeEvent, Outcome,
     State, TryData,
@@ -45,7 +46,7 @@ pub use server::namespace::{Namespace, NamespaceBuilder};
 pub use server::namespaces::{NamespaceRule, ParentNamespace};
 pub use server::operators::Broadcast;
 pub use server::reason::DisconnectReason;
-pub use server::socket::{Emit, EmitError, Socket, WithTimeout};
+pub use server::socket::{EmitError, Socket};
 
 #[cfg(test)]
 mod tests;

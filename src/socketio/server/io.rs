@@ -18,7 +18,9 @@ use super::bundles::{Bundles, ClientBundles};
 use super::driver::Driver;
 use super::handler::SocketData;
 use super::namespace::{Namespace, NamespaceBuilder};
-use super::namespaces::{Maker, NamespaceRule, Namespaces, Parent, ParentNamespace};
+use super::namespaces::{
+    AdapterFactory, Maker, NamespaceRule, Namespaces, Parent, ParentNamespace,
+};
 use super::operators::Broadcast;
 use super::socket::{EmitError, Socket};
 use crate::socketio::adapter::{Adapter, LocalAdapter, RecoveryOptions};
@@ -44,8 +46,6 @@ pub struct IoBuilder {
     states: SocketData,
     bundles: Option<ClientBundles>,
 }
-
-type AdapterFactory = Box<dyn Fn(&str) -> Box<dyn Adapter> + Send + Sync>;
 
 impl IoBuilder {
     /// The exact path, with its trailing slash. Default `/socket.io/`.

@@ -5,6 +5,7 @@ pub(crate) mod bundles;
 pub(crate) mod client;
 mod connecting;
 mod driver;
+pub(crate) mod emit;
 pub(crate) mod extract;
 pub(crate) mod handler;
 pub(crate) mod io;

@@ -116,11 +116,13 @@ pub(crate) struct Parent {
     pub(crate) handlers: Arc<NamespaceBuilder>,
 }
 
+pub(crate) type AdapterFactory = Box<dyn Fn(&str) -> Box<dyn Adapter> + Send + Sync>;
+
 /// Makes namespaces.
 pub(crate) struct Maker {
     pub(crate) parser: Parser,
     pub(crate) states: Arc<SocketData>,
-    pub(crate) adapter: Box<dyn Fn(&str) -> Box<dyn Adapter> + Send + Sync>,
+    pub(crate) adapter: AdapterFactory,
 }
 
 impl Maker {

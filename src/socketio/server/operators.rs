@@ -90,7 +90,7 @@ impl<'a> Broadcast<'a> {
     /// The value cannot be encoded; nothing was sent.
     pub fn emit<T: Serialize + ?Sized>(&self, event: &str, data: &T) -> Result<(), EmitError> {
         let packet = self.namespace.packet(event, data, self.delivery)?;
-        self.send(packet.compress(self.compress), event);
+        self.send(&packet.compress(self.compress), event);
         Ok(())
     }
 
@@ -100,11 +100,11 @@ impl<'a> Broadcast<'a> {
     /// As [`emit`](Self::emit).
     pub fn emit_raw(&self, event: &str, args: &Args) -> Result<(), EmitError> {
         let packet = self.namespace.raw_packet(event, args, self.delivery)?;
-        self.send(packet.compress(self.compress), event);
+        self.send(&packet.compress(self.compress), event);
         Ok(())
     }
 
-    fn send(&self, packet: Packet<'_>, event: &str) {
+    fn send(&self, packet: &Packet<'_>, event: &str) {
         let adapter = &self.namespace.adapter;
         match packet.offset {
             None => adapter.broadcast(&packet.frame, &self.target, packet.delivery),
@@ -114,7 +114,7 @@ impl<'a> Broadcast<'a> {
         }
         if self.namespace.has_outgoing_listeners() {
             let sockets = self.fetch_sockets();
-            self.namespace.tell_outgoing(&sockets, event, &packet);
+            self.namespace.tell_outgoing(&sockets, event, packet);
         }
     }
 

@@ -12,9 +12,10 @@ use parking_lot::Mutex;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::ack::{self, AckError, Waiter};
+use super::ack::{AckError, Waiter};
 use super::client::{Client, Command};
 use super::connecting::random_sid;
+use super::emit::{Emit, WithTimeout};
 use super::handler::{ConnectRequest, SocketData, find_data, parse_auth};
 use super::namespace::Namespace;
 use super::namespaces::Stay;
@@ -25,7 +26,7 @@ use crate::socketio::adapter::rooms::SocketKey;
 use crate::socketio::adapter::{Delivery, JoinError, Session, Target};
 use crate::socketio::proto::acks::{PendingAcks, TooManyAcks};
 use crate::socketio::proto::args::Args;
-use crate::socketio::proto::encode::{self, EncodeError, Mark};
+use crate::socketio::proto::encode::{self, EncodeError};
 use crate::socketio::proto::packet::AckId;
 use crate::socketio::proto::parser::Envelope;
 
@@ -148,7 +149,7 @@ impl Socket {
     /// The value cannot be encoded, or the socket is not connected.
     pub fn emit<T: Serialize + ?Sized>(&self, event: &str, data: &T) -> Result<(), EmitError> {
         let packet = self.0.namespace.0.packet(event, data, Delivery::Queued)?;
-        self.deliver(packet, event)
+        self.deliver(&packet, event)
     }
 
     /// Emits arguments as they came.
@@ -161,7 +162,7 @@ impl Socket {
             .namespace
             .0
             .raw_packet(event, args, Delivery::Queued)?;
-        self.deliver(packet, event)
+        self.deliver(&packet, event)
     }
 
     /// Emits, and waits for the client's answer for up to 30 s. The event leaves at once, not when
@@ -179,36 +180,19 @@ impl Socket {
 
     /// Sets how long an answer is waited for.
     pub fn timeout(&self, timeout: Duration) -> WithTimeout<'_> {
-        WithTimeout {
-            socket: self,
-            timeout,
-        }
+        WithTimeout::new(self, timeout)
     }
 
     /// Emits to this client only if it can take it now: nothing else waits for it, and the transport
     /// is writable. Else the packet is dropped, never delayed.
     pub fn volatile(&self) -> Emit<'_> {
-        Emit {
-            delivery: Delivery::Volatile,
-            ..self.with_flags()
-        }
+        Emit::new(self).volatile()
     }
 
     /// Says whether a polling payload with this packet may be compressed. Default yes. WebSockets
     /// compress nothing.
     pub fn compress(&self, compress: bool) -> Emit<'_> {
-        Emit {
-            compress,
-            ..self.with_flags()
-        }
-    }
-
-    fn with_flags(&self) -> Emit<'_> {
-        Emit {
-            socket: self,
-            delivery: Delivery::Queued,
-            compress: true,
-        }
+        Emit::new(self).compress(compress)
     }
 
     /// Everybody in a room, but not this socket.
@@ -359,7 +343,7 @@ impl Socket {
     }
 
     /// Sends an event that was encoded, as its flags say.
-    fn deliver(&self, packet: Packet<'_>, event: &str) -> Result<(), EmitError> {
+    pub(super) fn deliver(&self, packet: &Packet<'_>, event: &str) -> Result<(), EmitError> {
         let inner = &self.0.namespace.0;
         match (packet.delivery, packet.offset) {
             (Delivery::Volatile, _) if !self.connected() => return Err(EmitError::NotConnected),
@@ -381,7 +365,7 @@ impl Socket {
                 adapter.broadcast_marked(&packet.frame, offset, &target, Delivery::Volatile);
             }
         }
-        inner.tell_outgoing(std::slice::from_ref(self), event, &packet);
+        inner.tell_outgoing(std::slice::from_ref(self), event, packet);
         Ok(())
     }
 
@@ -404,103 +388,5 @@ impl fmt::Debug for Socket {
             .field("ns", &self.namespace_name())
             .field("id", &self.id())
             .finish_non_exhaustive()
-    }
-}
-
-/// An emit with a time-out of its own.
-#[derive(Debug, Clone, Copy)]
-#[must_use = "nothing is sent before `emit_with_ack`"]
-pub struct WithTimeout<'a> {
-    socket: &'a Socket,
-    timeout: Duration,
-}
-
-impl WithTimeout<'_> {
-    /// Emits, and waits for the client's answer.
-    ///
-    /// # Errors
-    /// The event could not be sent, or there was no answer in time.
-    pub fn emit_with_ack<T: Serialize + ?Sized>(
-        &self,
-        event: &str,
-        data: &T,
-    ) -> impl Future<Output = Result<Args, AckError>> + Send + use<T> {
-        let id = self.socket.0.namespace.0.ack_ids.next();
-        let frame = self.socket.0.namespace.0.question(event, data, id);
-        let asked = ack::ask(frame, id, self.socket, self.timeout);
-        let sockets = std::slice::from_ref(self.socket);
-        self.socket.0.namespace.0.tell_asked(sockets, event, data);
-        asked
-    }
-
-    /// As [`emit_with_ack`](Self::emit_with_ack), with arguments as they came.
-    ///
-    /// # Errors
-    /// As [`emit_with_ack`](Self::emit_with_ack).
-    pub fn emit_raw_with_ack(
-        &self,
-        event: &str,
-        args: &Args,
-    ) -> impl Future<Output = Result<Args, AckError>> + Send + use<> {
-        let id = self.socket.0.namespace.0.ack_ids.next();
-        let frame = encode::raw_event(self.socket.envelope(), Mark::Ack(id), event, args);
-        ack::ask(frame, id, self.socket, self.timeout)
-    }
-}
-
-/// An emit to one client with flags.
-#[derive(Debug, Clone, Copy)]
-#[must_use = "nothing is sent before `emit`"]
-pub struct Emit<'a> {
-    socket: &'a Socket,
-    delivery: Delivery,
-    compress: bool,
-}
-
-impl<'a> Emit<'a> {
-    /// Drops the packet unless it can leave now; see [`Socket::volatile`].
-    pub fn volatile(mut self) -> Self {
-        self.delivery = Delivery::Volatile;
-        self
-    }
-
-    /// See [`Socket::compress`].
-    pub fn compress(mut self, compress: bool) -> Self {
-        self.compress = compress;
-        self
-    }
-
-    /// Emits.
-    ///
-    /// # Errors
-    /// The value cannot be encoded, or the socket is not connected. A dropped packet is no error.
-    pub fn emit<T: Serialize + ?Sized>(&self, event: &str, data: &T) -> Result<(), EmitError> {
-        let namespace = &self.socket.0.namespace.0;
-        let packet = namespace.packet(event, data, self.delivery)?;
-        self.socket.deliver(packet.compress(self.compress), event)
-    }
-
-    /// Emits arguments as they came.
-    ///
-    /// # Errors
-    /// As [`emit`](Self::emit).
-    pub fn emit_raw(&self, event: &str, args: &Args) -> Result<(), EmitError> {
-        let namespace = &self.socket.0.namespace.0;
-        let packet = namespace.raw_packet(event, args, self.delivery)?;
-        self.socket.deliver(packet.compress(self.compress), event)
-    }
-
-    /// The same for everybody in a room but this socket.
-    pub fn to(&self, room: &'a str) -> Broadcast<'a> {
-        self.broadcast().to(room)
-    }
-
-    /// The same for everybody but this socket.
-    pub fn broadcast(&self) -> Broadcast<'a> {
-        let broadcast = self.socket.broadcast().compress(self.compress);
-        match self.delivery {
-            Delivery::Volatile => broadcast.volatile(),
-            Delivery::Queued => broadcast,
-        }
     }
 }

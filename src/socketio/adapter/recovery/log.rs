@@ -7,6 +7,7 @@ use engineio::{Frame, Sid};
 
 use super::super::Target;
 use super::{Offset, RecoveryOptions, Session};
+use crate::socketio::server::socket::Socket;
 
 /// Who a packet was for.
 pub(in super::super) struct Addressees {
@@ -22,7 +23,7 @@ impl Addressees {
         Self {
             rooms: owned(&target.rooms),
             except: owned(&target.except),
-            skip: target.skip.map(|socket| socket.sid()),
+            skip: target.skip.map(Socket::sid),
         }
     }
 
