@@ -83,6 +83,8 @@ pub struct Outbox {
     parked: bool,
     sealed: bool,
     congested: bool,
+    /// Congestion has ended since this was last asked.
+    relieved: bool,
     overflowed: bool,
     /// Bytes that streams have taken, modulo 2^32: only whether it moves is of interest.
     taken: u32,
@@ -104,6 +106,7 @@ impl Outbox {
             parked: false,
             sealed: false,
             congested: false,
+            relieved: false,
             overflowed: false,
             taken: 0,
         }
@@ -231,6 +234,11 @@ impl Outbox {
         self.congested
     }
 
+    /// Whether congestion has ended since this was last asked, however short it was.
+    pub fn take_relieved(&mut self) -> bool {
+        std::mem::take(&mut self.relieved)
+    }
+
     /// Whether the hard limit was reached, so that the session must be closed.
     #[must_use]
     pub fn has_overflowed(&self) -> bool {
@@ -324,7 +332,7 @@ impl Outbox {
 
     fn note_drained(&mut self) {
         if self.data.is_empty() {
-            self.congested = false;
+            self.relieved |= std::mem::take(&mut self.congested);
             if self.data.capacity() > 64 {
                 self.data = VecDeque::new();
             }
@@ -487,9 +495,10 @@ mod tests {
         let _ = outbox.enqueue(Frame::text("123")).unwrap();
         let _ = outbox.enqueue(Frame::text("4")).unwrap();
         write(&mut outbox, 6);
-        assert!(outbox.is_congested());
+        assert!(outbox.is_congested() && !outbox.take_relieved());
         write(&mut outbox, 100);
         assert!(!outbox.is_congested());
+        assert!(outbox.take_relieved() && !outbox.take_relieved(), "once");
     }
 
     #[test]

@@ -65,6 +65,25 @@ impl SessionHandle {
     /// As [`SessionHandle::send`].
     pub fn enqueue(&self, frame: Frame) -> Result<Enqueued, SendError> {
         let enqueued = self.0.lock().outbox.enqueue(frame);
+        self.queued(enqueued)
+    }
+
+    /// Queues a frame like [`SessionHandle::enqueue`], but not for a client that is behind: then it
+    /// is dropped, and the answer is `None`.
+    ///
+    /// # Errors
+    /// As [`SessionHandle::send`].
+    pub fn enqueue_unless_congested(&self, frame: Frame) -> Result<Option<Enqueued>, SendError> {
+        let mut slot = self.0.lock();
+        if slot.outbox.is_congested() {
+            return Ok(None);
+        }
+        let enqueued = slot.outbox.enqueue(frame);
+        drop(slot);
+        self.queued(enqueued).map(Some)
+    }
+
+    fn queued(&self, enqueued: Result<Enqueued, EnqueueError>) -> Result<Enqueued, SendError> {
         enqueued.map_err(|error| match error {
             EnqueueError::Closed => SendError::Closed,
             EnqueueError::Full(enqueued) => {

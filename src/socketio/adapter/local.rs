@@ -4,14 +4,15 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use engineio::{Frame, SessionHandle, Sid};
 use futures_util::future::{BoxFuture, FutureExt, ready};
 use parking_lot::Mutex;
 
-use super::broadcast::{self, Audience, Excluded};
+use super::broadcast::{self, Audience, Excluded, Reach};
 use super::memory::Memory;
+use super::metrics::Metrics;
 use super::recovery::{Addressees, Offset, RecoveryOptions, SavedRoom, Session};
 use super::rooms::{Room, RoomTable, SocketKey};
 use super::{Adapter, Delivery, JoinError, RoomEvent, RoomObserver, Target};
@@ -23,7 +24,7 @@ use crate::socketio::server::socket::{EmitError, Socket};
 pub(crate) struct Recipient {
     pub(super) key: SocketKey,
     pub(super) session: SessionHandle,
-    socket: Socket,
+    pub(super) socket: Socket,
 }
 
 /// The rooms that a socket is in, kept with the socket.
@@ -73,6 +74,7 @@ pub struct LocalAdapter {
     /// What clients that lost their connection have missed.
     memory: Option<Memory>,
     observer: Option<RoomObserver>,
+    metrics: Arc<Metrics>,
 }
 
 impl LocalAdapter {
@@ -86,7 +88,21 @@ impl LocalAdapter {
             max_rooms,
             memory: None,
             observer: None,
+            metrics: Arc::default(),
         }
+    }
+
+    /// Counts its broadcasts here.
+    #[must_use]
+    pub fn with_metrics(mut self, metrics: Arc<Metrics>) -> Self {
+        self.metrics = metrics;
+        self
+    }
+
+    fn count(&self, reach: &Reach, begun: Instant) {
+        self.metrics.volatile_dropped.add(reach.dropped);
+        self.metrics.broadcast_recipients.observe(reach.recipients);
+        self.metrics.broadcast_time.observe_time(begun.elapsed());
     }
 
     /// Remembers what clients miss that lose their connection. `silence` is how long one may have
@@ -330,7 +346,16 @@ impl Adapter for LocalAdapter {
     }
 
     fn broadcast(&self, frame: &Frame, target: &Target<'_>, delivery: Delivery) {
-        broadcast::send(frame, self.audience(target), delivery);
+        let begun = Instant::now();
+        let reach = broadcast::send(frame, self.audience(target), delivery);
+        self.count(&reach, begun);
+    }
+
+    fn broadcast_unless_behind(&self, frame: &Frame, target: &Target<'_>) -> Vec<Socket> {
+        let begun = Instant::now();
+        let (reach, behind) = broadcast::send_unless_behind(frame, self.audience(target));
+        self.count(&reach, begun);
+        behind
     }
 
     fn sockets(&self, target: &Target<'_>) -> Vec<Socket> {
@@ -372,7 +397,7 @@ impl Adapter for LocalAdapter {
         target: &Target<'_>,
         delivery: Delivery,
     ) {
-        let send = || broadcast::send(frame, self.audience(target), delivery);
+        let send = || self.broadcast(frame, target, delivery);
         let Some(memory) = &self.memory else {
             return send();
         };

@@ -16,14 +16,14 @@ use serde::Serialize;
 
 use super::bundles::{Bundles, ClientBundles};
 use super::driver::Driver;
-use super::handler::SocketData;
+use super::handler::{SocketData, put_data};
 use super::namespace::{Namespace, NamespaceBuilder};
 use super::namespaces::{
     AdapterFactory, Maker, NamespaceRule, Namespaces, Parent, ParentNamespace,
 };
 use super::operators::Broadcast;
 use super::socket::{EmitError, Socket};
-use crate::socketio::adapter::{Adapter, LocalAdapter, RecoveryOptions};
+use crate::socketio::adapter::{Adapter, LocalAdapter, Metrics, RecoveryOptions};
 use crate::socketio::proto::connection::ConnectionLimits;
 use crate::socketio::proto::names::DEFAULT_NAMESPACE;
 use crate::socketio::proto::parser::Parser;
@@ -37,6 +37,7 @@ pub struct IoBuilder {
     limits: ConnectionLimits,
     max_rooms: usize,
     adapter: Option<AdapterFactory>,
+    metrics: Arc<Metrics>,
     namespaces: HashMap<Box<str>, NamespaceBuilder>,
     parents: Vec<Parent>,
     cleanup_children: bool,
@@ -76,6 +77,13 @@ impl IoBuilder {
     /// `max_payload` too.
     pub fn limits(mut self, limits: ConnectionLimits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Where broadcasts are counted, unless an [`adapter`](Self::adapter) is set. What the engine
+    /// counts goes to the metrics of its own configuration.
+    pub fn metrics(mut self, metrics: Arc<Metrics>) -> Self {
+        self.metrics = metrics;
         self
     }
 
@@ -179,8 +187,7 @@ impl IoBuilder {
     /// Gives handlers something to share: a pool, a cache, a configuration. They ask for it by its
     /// type, as [`State`](super::extract::State). A second value of a type replaces the first.
     pub fn state<S: Any + Send + Sync>(mut self, state: S) -> Self {
-        self.states.retain(|other| !other.is::<S>());
-        self.states.push(Arc::new(state));
+        put_data(&mut self.states, state);
         self
     }
 
@@ -203,7 +210,8 @@ impl IoBuilder {
             parser: self.parser,
             states: Arc::new(self.states),
             adapter: self.adapter.take().unwrap_or_else(|| {
-                local_adapters(self.max_rooms, self.recovery, silence(&self.engine))
+                let silence = silence(&self.engine);
+                local_adapters(self.max_rooms, self.recovery, silence, self.metrics)
             }),
         };
         let make = |(name, handlers): (Box<str>, NamespaceBuilder)| {
@@ -239,9 +247,10 @@ fn local_adapters(
     max_rooms: usize,
     recovery: Option<RecoveryOptions>,
     silence: Duration,
+    metrics: Arc<Metrics>,
 ) -> AdapterFactory {
     Box::new(move |_| {
-        let adapter = LocalAdapter::new(max_rooms);
+        let adapter = LocalAdapter::new(max_rooms).with_metrics(Arc::clone(&metrics));
         Box::new(match recovery {
             Some(options) => adapter.with_recovery(options, silence),
             None => adapter,
@@ -319,6 +328,7 @@ impl Io {
             limits: ConnectionLimits::default(),
             max_rooms: 1024,
             adapter: None,
+            metrics: Arc::default(),
             namespaces: HashMap::new(),
             parents: Vec::new(),
             cleanup_children: false,
@@ -403,6 +413,11 @@ impl Io {
     /// The socket with this id.
     pub fn socket(&self, id: &str) -> Option<Socket> {
         self.0.root.socket(id)
+    }
+
+    /// Handles on the connections of this moment, for looking at what waits for them.
+    pub fn sessions(&self) -> Vec<SessionHandle> {
+        self.0.engine.sessions()
     }
 
     /// Number of open connections, those that have joined no namespace included.

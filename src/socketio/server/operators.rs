@@ -11,6 +11,7 @@ use super::outgoing::Packet;
 use super::socket::{EmitError, Socket};
 use crate::socketio::adapter::{Delivery, Target};
 use crate::socketio::proto::args::Args;
+use crate::socketio::proto::encode::{self, Mark};
 
 /// How long an answer is waited for when nothing is said.
 pub(crate) const DEFAULT_ACK_TIMEOUT: Duration = Duration::from_secs(30);
@@ -92,6 +93,24 @@ impl<'a> Broadcast<'a> {
         let packet = self.namespace.packet(event, data, self.delivery)?;
         self.send(&packet.compress(self.compress), event);
         Ok(())
+    }
+
+    /// Emits to everybody who keeps up, and answers who is behind: the packet was left out for
+    /// them. [`on_drain`](super::namespace::NamespaceBuilder::on_drain) tells when one has caught up.
+    /// Such a packet is never sent again to a client that lost its connection.
+    ///
+    /// # Errors
+    /// As [`emit`](Self::emit).
+    pub fn emit_unless_behind<T: Serialize + ?Sized>(
+        &self,
+        event: &str,
+        data: &T,
+    ) -> Result<Vec<Socket>, EmitError> {
+        let frame = encode::event(self.namespace.envelope(), Mark::Plain, event, data)?;
+        Ok(self
+            .namespace
+            .adapter
+            .broadcast_unless_behind(&frame, &self.target))
     }
 
     /// Emits arguments as they came.

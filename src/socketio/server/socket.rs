@@ -16,7 +16,7 @@ use super::ack::{AckError, Waiter};
 use super::client::{Client, Command};
 use super::connecting::random_sid;
 use super::emit::{Emit, WithTimeout};
-use super::handler::{ConnectRequest, SocketData, find_data, parse_auth};
+use super::handler::{ConnectRequest, SocketData, find_data, parse_auth, put_data};
 use super::namespace::Namespace;
 use super::namespaces::Stay;
 use super::operators::{Broadcast, DEFAULT_ACK_TIMEOUT};
@@ -61,7 +61,7 @@ struct Inner {
     namespace: Namespace,
     client: Arc<Client>,
     auth: Box<str>,
-    data: SocketData,
+    data: Mutex<SocketData>,
     membership: Mutex<Membership>,
     acks: Mutex<PendingAcks<Waiter>>,
     /// The secret by which the client may recover it.
@@ -87,7 +87,7 @@ impl Socket {
             pid: session.map(|session| session.pid).or_else(fresh),
             client: Arc::clone(request.client()),
             auth: request.raw_auth().into(),
-            data: request.take_data(),
+            data: Mutex::new(request.take_data()),
             membership: Mutex::default(),
             acks: Mutex::default(),
             recovered: session.is_some(),
@@ -123,9 +123,15 @@ impl Socket {
         parse_auth(&self.0.auth)
     }
 
-    /// The value of this type that a middleware put beside the socket.
+    /// The value of this type that was put beside the socket.
     pub fn data<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
-        find_data(&self.0.data)
+        find_data(&self.0.data.lock())
+    }
+
+    /// Puts a value beside the socket. A second value of a type replaces the first, for who asks for
+    /// it afterwards.
+    pub fn set_data<T: Any + Send + Sync>(&self, data: T) {
+        put_data(&mut self.0.data.lock(), data);
     }
 
     /// What was given to [`IoBuilder::state`](super::io::IoBuilder::state) under this type.
@@ -136,6 +142,11 @@ impl Socket {
     /// The namespace it is in.
     pub fn namespace(&self) -> &Namespace {
         &self.0.namespace
+    }
+
+    /// Whether the client is behind with what it was sent.
+    pub fn is_behind(&self) -> bool {
+        self.session().is_congested()
     }
 
     /// The transport that carries the connection now.
@@ -277,8 +288,8 @@ impl Socket {
         self.0.pid
     }
 
-    pub(crate) fn all_data(&self) -> &SocketData {
-        &self.0.data
+    pub(crate) fn all_data(&self) -> SocketData {
+        self.0.data.lock().clone()
     }
 
     pub(crate) fn may_be_recovered(&self) -> bool {

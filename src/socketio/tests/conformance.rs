@@ -5,12 +5,25 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 const PAGE: &str = include_str!("../CONFORMANCE.md");
-const SOURCES: [&str; 2] = ["src/socketio", "tests/js"];
+/// Where the tests are that the page names.
+const SOURCES: [&str; 3] = ["src/socketio", "tests/js/raw", "tests/js/protocol"];
+/// Sections whose rows are numbered as in the reference.
+const NUMBERED: [(&str, std::ops::RangeInclusive<u32>); 3] = [
+    ("Server surface", 1..=25),
+    ("Recovery", 1..=9),
+    ("Traps", 56..=91),
+];
+/// Sections beside those, and how many assertions each has.
+const SECTIONS: [(&str, usize); 3] = [
+    ("The official protocol suite", 11),
+    ("The server of every basic feature", 11),
+    ("The official client's suite", 16),
+];
 
+/// The rows of a section's table, cell by cell.
 fn rows(section: &str) -> Vec<Vec<&'static str>> {
-    let (_, rest) = PAGE
-        .split_once(&format!("\n## {section}\n"))
-        .expect("the section is there");
+    let heading = format!("\n## {section}\n");
+    let (_, rest) = PAGE.split_once(&heading).expect("the section is there");
     let section = rest.split("\n## ").next().unwrap_or_default();
     let rows = section.lines().filter(|line| line.starts_with('|')).skip(2);
     rows.map(|row| row.trim_matches('|').split('|').map(str::trim).collect())
@@ -21,18 +34,6 @@ fn rows(section: &str) -> Vec<Vec<&'static str>> {
 fn named(cell: &str) -> Vec<(&str, &str)> {
     let quoted = cell.split('`').skip(1).step_by(2);
     quoted.filter_map(|name| name.split_once("::")).collect()
-}
-
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let paths = entries.map(|entry| entry.path());
-    paths
-        .filter(|path| !path.ends_with("node_modules"))
-        .flat_map(|path| match path.is_dir() {
-            true => files(&path),
-            false => vec![path],
-        })
-        .collect()
 }
 
 /// The sources by the name of their file, without its endings.
@@ -49,12 +50,20 @@ fn sources() -> HashMap<String, String> {
     sources
 }
 
-/// A function of Rust, or the title of a test in a script.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .flat_map(|entry| match entry.path() {
+            path if path.is_dir() => files(&path),
+            path => vec![path],
+        })
+        .collect()
+}
+
+/// Whether the sources have the test: a function, or the title (or a part of it) in a script.
 fn exists(sources: &HashMap<String, String>, file: &str, test: &str) -> bool {
-    let is_function = test
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    let needle = match is_function {
+    let is_function = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let needle = match test.bytes().all(is_function) {
         true => format!("fn {test}("),
         false => test.to_owned(),
     };
@@ -62,22 +71,45 @@ fn exists(sources: &HashMap<String, String>, file: &str, test: &str) -> bool {
 }
 
 #[test]
-fn every_rule_has_a_row_and_every_test_that_is_named_exists() {
-    let sources = sources();
-    for (section, numbers) in [
-        ("Server surface", 1..=25),
-        ("Recovery", 1..=9),
-        ("Traps", 56..=91),
-    ] {
+fn every_number_has_a_row_with_a_test() {
+    for (section, numbers) in NUMBERED {
         let rows = rows(section);
         let found: Vec<u32> = rows.iter().filter_map(|row| row[0].parse().ok()).collect();
         assert_eq!(found, numbers.collect::<Vec<_>>(), "{section}");
         for row in rows {
-            let tests = named(row[2]);
-            assert!(!tests.is_empty(), "{section} {}", row[0]);
-            for (file, test) in tests {
-                assert!(exists(&sources, file, test), "{file}::{test}");
-            }
+            assert!(!named(row[2]).is_empty(), "{section} {}", row[0]);
         }
     }
+}
+
+#[test]
+fn every_assertion_has_a_row_with_a_test() {
+    for (section, count) in SECTIONS {
+        let rows = rows(section);
+        assert_eq!(rows.len(), count, "{section}");
+        for row in rows {
+            assert!(!named(row[1]).is_empty(), "{section}: {}", row[0]);
+        }
+    }
+}
+
+#[test]
+fn every_test_that_is_named_exists() {
+    let sources = sources();
+    let sections = SECTIONS.iter().map(|(section, _)| *section);
+    let numbered = NUMBERED.iter().map(|(section, _)| *section);
+    let cells = numbered
+        .chain(sections)
+        .flat_map(rows)
+        .filter_map(|row| row.last().copied());
+    let missing: Vec<String> = cells
+        .flat_map(named)
+        .filter(|(file, test)| !exists(&sources, file, test))
+        .map(|(file, test)| format!("{file}::{test}"))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "these do not exist:\n  {}",
+        missing.join("\n  ")
+    );
 }

@@ -8,6 +8,7 @@ mod harness;
 mod lifecycle;
 mod messages;
 mod model;
+mod msgpack;
 mod namespaces;
 mod order;
 mod packets;

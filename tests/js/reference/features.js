@@ -5,7 +5,11 @@ import * as msgpack from "socket.io-msgpack-parser";
 import { announce } from "./announce.js";
 
 const http = createServer((_, response) => response.writeHead(404).end());
-const io = new Server(http, { cors: { origin: "*" }, ...(process.env.PARSER === "msgpack" && { parser: msgpack }) });
+const io = new Server(http, {
+  cors: { origin: "*" },
+  ...(process.env.PARSER === "msgpack" && { parser: msgpack }),
+  ...(process.env.RECOVERY === "1" && { connectionStateRecovery: {} }),
+});
 const reasons = new Map();
 const orders = new Map();
 

@@ -43,7 +43,6 @@ pub(super) struct Driver<H: Handler> {
     close_code: Option<CloseCode>,
     max_packets: usize,
     post_failed: bool,
-    congested: bool,
     closed: bool,
     /// Dropped last, when nothing of the session is left.
     _running: Running,
@@ -59,6 +58,7 @@ struct Post {
 struct Probe {
     stream: WebSocketStream,
     outbox: Outbox,
+    since: Instant,
 }
 
 /// Whether a step has left work for the same turn, or for the next.
@@ -128,7 +128,6 @@ impl<H: Handler> Driver<H> {
             close_code: None,
             max_packets: start.max_packets,
             post_failed: false,
-            congested: false,
             closed: false,
             _running: start.running,
         }

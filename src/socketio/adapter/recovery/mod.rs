@@ -135,7 +135,7 @@ impl Session {
             sid: socket.sid(),
             pid: socket.pid()?,
             rooms,
-            data: socket.all_data().clone(),
+            data: socket.all_data(),
             since,
             cursor: since,
             key: socket.key(),
