@@ -31,7 +31,7 @@ mod server;
 #[doc = include_str!("CONFORMANCE.md")]
 pub mod conformance {}
 
-pub use adapter::JoinError;
+pub use adapter::{JoinError, RecoveryOptions, RoomEvent};
 pub use proto::args::{Args, ArgsError};
 pub use proto::connection::ConnectionLimits;
 pub use proto::encode::EncodeError;
@@ -39,6 +39,7 @@ pub use proto::parser::Parser;
 pub use proto::payload::Payload;
 pub use server::ack::{AckError, BroadcastReplies};
 pub use server::bundles::{CLIENT_BUNDLE_NAMES, ClientBundles};
+pub use server::emit::{Emit, WithTimeout};
 pub use server::extract::{
     BoxError, Data, EventError, EventHandler, FailedEvent, FromEvent, FromWholeEvent, Outcome,
     State, TryData,
@@ -46,9 +47,10 @@ pub use server::extract::{
 pub use server::handler::{Ack, ConnectError, ConnectRequest, Event};
 pub use server::io::{Io, IoBuilder};
 pub use server::namespace::{Namespace, NamespaceBuilder};
+pub use server::namespaces::{NamespaceRule, ParentNamespace};
 pub use server::operators::Broadcast;
 pub use server::reason::DisconnectReason;
-pub use server::socket::{EmitError, Socket, Volatile, WithTimeout};
+pub use server::socket::{EmitError, Socket};
 
 #[cfg(test)]
 mod tests;

@@ -133,7 +133,7 @@ fn values(ns: NamespaceBuilder) -> NamespaceBuilder {
                 "address": handshake.address().ip().to_string(),
             }));
         })
-        .on_any(async |socket: Socket, event: Event| {
+        .on_fallback(async |socket: Socket, event: Event| {
             if event.name() == "unknown" {
                 _ = socket.emit_raw("seen", event.raw());
             }

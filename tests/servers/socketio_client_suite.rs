@@ -1,5 +1,5 @@
-//! The server that the test suite of the official client runs against, all but its test of
-//! connection state recovery: `PORT=3000 cargo run --example socketio_client_suite`
+//! The server that the test suite of the official client runs against:
+//! `PORT=3000 cargo run --example socketio_client_suite`
 
 mod listen;
 
@@ -9,7 +9,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use engineio::{AllowRequest, Config, Cors};
 use parlance::socketio::{
-    Ack, Args, ConnectError, ConnectRequest, Data, Io, NamespaceBuilder, Payload, Socket,
+    Ack, Args, ConnectError, ConnectRequest, Data, Io, NamespaceBuilder, Payload, RecoveryOptions,
+    Socket,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -31,6 +32,7 @@ async fn main() -> std::io::Result<()> {
     let bare = |ns: NamespaceBuilder| ns;
     let io = Io::builder()
         .engine(engine)
+        .connection_state_recovery(RecoveryOptions::default())
         .namespace("/", |ns| binary(texts(questions(refuse_fail(ns)))))
         .namespace("/foo", |ns| ns.on("getId", get_id))
         .namespace("/timeout_socket", bare)

@@ -72,7 +72,7 @@ pub fn namespace(chat: &Arc<Chat>, namespace: NamespaceBuilder) -> NamespaceBuil
         .fold(namespace, |namespace, (name, handler)| {
             namespace.on(name, serving(chat, name, handler))
         });
-    namespace.on_any(serving(chat, "other", |call| Box::pin(call::unknown(call))))
+    namespace.on_fallback(serving(chat, "other", |call| Box::pin(call::unknown(call))))
 }
 
 /// The socket server as the connected side of the application sees it.

@@ -7,7 +7,7 @@
 //! 4. [`middleware`]: who may connect, data beside a socket
 //! 5. [`namespaces`]: several channels over one connection
 //! 6. [`disconnects`]: the end of a socket, its reasons, and coming back
-//! 7. [`volatile`]: packets that may be lost
+//! 7. [`recovery`]: coming back to the same socket, and [`volatile`]: packets that may be lost
 //! 8. [`binary`]: bytes, and the MessagePack parser
 //! 9. [`adapters`]: what knows the rooms
 //! 10. [`errors`]: what can go wrong, and every limit
@@ -29,6 +29,9 @@ pub mod namespaces {}
 
 #[doc = include_str!("disconnects.md")]
 pub mod disconnects {}
+
+#[doc = include_str!("recovery.md")]
+pub mod recovery {}
 
 #[doc = include_str!("volatile.md")]
 pub mod volatile {}

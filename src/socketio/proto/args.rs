@@ -119,6 +119,16 @@ impl Args {
         }
     }
 
+    /// Bytes that they occupy.
+    pub(crate) fn bytes(&self) -> usize {
+        match &self.0 {
+            Form::Json {
+                array, attachments, ..
+            } => array.len() + attachments.iter().map(Bytes::len).sum::<usize>(),
+            Form::Msgpack { items, .. } => items.len(),
+        }
+    }
+
     /// Whether there is no argument at all.
     pub fn is_empty(&self) -> bool {
         match &self.0 {

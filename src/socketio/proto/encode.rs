@@ -4,7 +4,7 @@
 //! Bytes inside a value (anything that serialises as bytes, like [`Bytes`]) become attachments and
 //! leave `{"_placeholder":true,"num":N}` behind. A tuple at the top is several arguments.
 
-use std::io::{self, Write as _};
+use std::io;
 
 use bytes::Bytes;
 use engineio::{Frame, FrameBuilder};
@@ -45,15 +45,62 @@ pub enum EncodeError {
     Unstable,
 }
 
+/// What an event carries beside its name and arguments; a packet that is answered has no offset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mark<'a> {
+    /// Nothing.
+    Plain,
+    /// The id under which an answer is awaited, or given.
+    Ack(AckId),
+    /// One more argument: from where a client that lost its connection goes on.
+    Offset(&'a str),
+}
+
+impl<'a> Mark<'a> {
+    pub(crate) fn ack_id(self) -> Option<AckId> {
+        match self {
+            Self::Ack(id) => Some(id),
+            Self::Plain | Self::Offset(_) => None,
+        }
+    }
+
+    pub(crate) fn offset(self) -> Option<&'a str> {
+        match self {
+            Self::Offset(offset) => Some(offset),
+            Self::Plain | Self::Ack(_) => None,
+        }
+    }
+}
+
+/// Whether the packet of an event ends with a text, which the official client would take for an
+/// offset.
+pub(crate) fn ends_with_text<T: Serialize + ?Sized>(data: &T) -> bool {
+    let last = |end: &[u8]| serde_json::to_vec(data).is_ok_and(|json| json.ends_with(end));
+    match arity(data) {
+        // Then the name is the last.
+        Arity::None | Arity::Several(0) => true,
+        Arity::One => last(b"\""),
+        Arity::Several(_) => last(b"\"]"),
+    }
+}
+
+/// What would be sent for `data`, as a receiver gets it.
+pub(crate) fn arguments<T: Serialize + ?Sized>(data: &T) -> Result<Args, EncodeError> {
+    let mut array = Vec::new();
+    let attachments = write_array(&mut array, None, data, None)?;
+    let array = String::from_utf8_lossy(&array).into_owned();
+    Ok(Args::unnamed(array.into(), attachments))
+}
+
 /// An event: `2["name",…]`, or with attachments `5<n>-["name",…]`.
 pub(crate) fn event<T: Serialize + ?Sized>(
     to: Envelope<'_>,
-    ack_id: Option<AckId>,
+    mark: Mark<'_>,
     name: &str,
     data: &T,
 ) -> Result<Frame, EncodeError> {
     names::check_event_name(name)?;
-    packet(to, ack_id, Some(name), data)
+    packet(to, mark, Some(name), data)
 }
 
 /// The answer to an event: `3<id>[…]`, or with attachments `6<n>-<id>[…]`.
@@ -62,32 +109,36 @@ pub(crate) fn ack<T: Serialize + ?Sized>(
     id: AckId,
     data: &T,
 ) -> Result<Frame, EncodeError> {
-    packet(to, Some(id), None, data)
+    packet(to, Mark::Ack(id), None, data)
 }
 
 /// An event with arguments that are sent on as they came.
 pub(crate) fn raw_event(
     to: Envelope<'_>,
-    ack_id: Option<AckId>,
+    mark: Mark<'_>,
     name: &str,
     args: &Args,
 ) -> Result<Frame, EncodeError> {
     names::check_event_name(name)?;
-    raw(to, ack_id, Some(name), args)
+    raw(to, mark, Some(name), args)
 }
 
 /// An answer with arguments that are sent on as they came.
 pub(crate) fn raw_ack(to: Envelope<'_>, id: AckId, args: &Args) -> Result<Frame, EncodeError> {
-    raw(to, Some(id), None, args)
+    raw(to, Mark::Ack(id), None, args)
 }
 
 /// Grants a namespace: `0{"sid":"…"}`.
-pub(crate) fn connect(to: Envelope<'_>, sid: &str) -> Frame {
+///
+/// `pid` is the secret with which the client may recover the socket's state, when it may.
+pub(crate) fn connect(to: Envelope<'_>, sid: &str, pid: Option<&str>) -> Frame {
     #[derive(Serialize)]
     struct Granted<'a> {
         sid: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pid: Option<&'a str>,
     }
-    with_data(PacketKind::Connect, to, &Granted { sid })
+    with_data(PacketKind::Connect, to, &Granted { sid, pid })
 }
 
 /// Refuses a namespace: `4{"message":"…"}`, with `data` when there is some.
@@ -147,13 +198,13 @@ fn begin(
 /// An event when there is a name, else an answer.
 fn packet<T: Serialize + ?Sized>(
     to: Envelope<'_>,
-    ack_id: Option<AckId>,
+    mark: Mark<'_>,
     name: Option<&str>,
     data: &T,
 ) -> Result<Frame, EncodeError> {
     match to.parser {
-        Parser::Json => text_packet(to.namespace, ack_id, name, data),
-        Parser::Msgpack => Ok(msgpack::event_or_ack(to.namespace, ack_id, name, data)?),
+        Parser::Json => text_packet(to.namespace, mark, name, data),
+        Parser::Msgpack => Ok(msgpack::event_or_ack(to.namespace, mark, name, data)?),
     }
 }
 
@@ -169,19 +220,19 @@ fn kinds(name: Option<&str>) -> [PacketKind; 2] {
 /// because their number stands before them.
 fn text_packet<T: Serialize + ?Sized>(
     namespace: &str,
-    ack_id: Option<AckId>,
+    mark: Mark<'_>,
     name: Option<&str>,
     data: &T,
 ) -> Result<Frame, EncodeError> {
     let [plain, binary] = kinds(name);
-    let mut frame = begin(plain, 0, namespace, ack_id);
-    let found = write_array(&mut frame, name, data)?;
+    let mut frame = begin(plain, 0, namespace, mark.ack_id());
+    let found = write_array(&mut frame, name, data, mark.offset())?;
     if found.is_empty() {
         return Ok(frame.finish());
     }
     let count = attachment_count(found.len())?;
-    let mut frame = begin(binary, count, namespace, ack_id);
-    let found = write_array(&mut frame, name, data)?;
+    let mut frame = begin(binary, count, namespace, mark.ack_id());
+    let found = write_array(&mut frame, name, data, mark.offset())?;
     if found.len() != usize::from(count) {
         return Err(EncodeError::Unstable);
     }
@@ -195,31 +246,32 @@ fn text_packet<T: Serialize + ?Sized>(
 /// receivers, from another server in this process.
 fn raw(
     to: Envelope<'_>,
-    ack_id: Option<AckId>,
+    mark: Mark<'_>,
     name: Option<&str>,
     args: &Args,
 ) -> Result<Frame, EncodeError> {
     match (to.parser, args.form()) {
-        (Parser::Json, Form::Json { .. }) => raw_text(to.namespace, ack_id, name, args),
+        (Parser::Json, Form::Json { .. }) => raw_text(to.namespace, mark, name, args),
         (Parser::Msgpack, Form::Msgpack { items, count, .. }) => {
-            let frame = msgpack::raw_event_or_ack(to.namespace, ack_id, name, *count, items);
+            let frame = msgpack::raw_event_or_ack(to.namespace, mark, name, *count, items);
             Ok(frame)
         }
-        _ => packet(to, ack_id, name, &Arguments(args.payloads()?)),
+        _ => packet(to, mark, name, &Arguments(args.payloads()?)),
     }
 }
 
 fn raw_text(
     namespace: &str,
-    ack_id: Option<AckId>,
+    mark: Mark<'_>,
     name: Option<&str>,
     args: &Args,
 ) -> Result<Frame, EncodeError> {
     let [plain, binary] = kinds(name);
     let count = attachment_count(args.attachments().len())?;
     let kind = if count == 0 { plain } else { binary };
-    let mut frame = begin(kind, count, namespace, ack_id);
-    write_raw_array(&mut frame, name, args.as_json().unwrap_or_default())?;
+    let mut frame = begin(kind, count, namespace, mark.ack_id());
+    let raw = args.as_json().unwrap_or_default();
+    write_raw_array(&mut frame, name, raw, mark.offset())?;
     for attachment in args.attachments() {
         frame.attach(attachment.clone());
     }
@@ -247,19 +299,22 @@ fn attachment_count(got: usize) -> Result<u16, EncodeError> {
 }
 
 fn write_raw_array(
-    frame: &mut FrameBuilder,
+    frame: &mut impl io::Write,
     name: Option<&str>,
     raw: &str,
+    offset: Option<&str>,
 ) -> Result<(), serde_json::Error> {
     let comma = write_name(frame, name)? && !raw.is_empty();
-    write_all(frame, &[if comma { "," } else { "" }, raw, "]"])
+    write_all(frame, &[if comma { "," } else { "" }, raw])?;
+    close_array(frame, offset)
 }
 
 /// Writes `["name",…]` and gives the attachments that were found on the way.
 fn write_array<T: Serialize + ?Sized>(
-    frame: &mut FrameBuilder,
+    frame: &mut impl io::Write,
     name: Option<&str>,
     data: &T,
+    offset: Option<&str>,
 ) -> Result<Vec<Bytes>, serde_json::Error> {
     let arity = arity(data);
     let named = write_name(frame, name)?;
@@ -278,20 +333,29 @@ fn write_array<T: Serialize + ?Sized>(
             &mut pending,
         ))?;
     }
-    write_all(frame, &["]"])?;
+    close_array(frame, offset)?;
     Ok(attachments)
 }
 
 /// Opens the array; says whether there is a name in it.
-fn write_name(frame: &mut FrameBuilder, name: Option<&str>) -> Result<bool, serde_json::Error> {
+fn write_name(frame: &mut impl io::Write, name: Option<&str>) -> Result<bool, serde_json::Error> {
     write_all(frame, &["["])?;
     if let Some(name) = name {
-        serde_json::to_writer(frame, name)?;
+        serde_json::to_writer(&mut *frame, name)?;
     }
     Ok(name.is_some())
 }
 
-fn write_all(frame: &mut FrameBuilder, parts: &[&str]) -> Result<(), serde_json::Error> {
+/// Ends the array of an event, with the offset behind the arguments when there is one.
+fn close_array(frame: &mut impl io::Write, offset: Option<&str>) -> Result<(), serde_json::Error> {
+    match offset {
+        // Of letters, digits, `-` and `_`: nothing to escape.
+        Some(offset) => write_all(frame, &[",\"", offset, "\"]"]),
+        None => write_all(frame, &["]"]),
+    }
+}
+
+fn write_all(frame: &mut impl io::Write, parts: &[&str]) -> Result<(), serde_json::Error> {
     let written = parts
         .iter()
         .try_for_each(|part| frame.write_all(part.as_bytes()));
@@ -368,7 +432,7 @@ mod tests {
     }
 
     fn emitted<T: Serialize + ?Sized>(data: &T) -> String {
-        text(&event(ROOT, None, "e", data).expect("encodable"))
+        text(&event(ROOT, Mark::Plain, "e", data).expect("encodable"))
     }
 
     #[test]
@@ -391,15 +455,15 @@ mod tests {
     #[test]
     fn trap_69_the_default_namespace_is_never_written() {
         assert_eq!(
-            text(&event(ROOT, Some(3), "e", &1).expect("encodable")),
+            text(&event(ROOT, Mark::Ack(3), "e", &1).expect("encodable")),
             r#"23["e",1]"#
         );
         assert_eq!(
-            text(&event(NS, Some(3), "e", &1).expect("encodable")),
+            text(&event(NS, Mark::Ack(3), "e", &1).expect("encodable")),
             r#"2/ns,3["e",1]"#
         );
-        assert_eq!(text(&connect(ROOT, "abc")), r#"0{"sid":"abc"}"#);
-        assert_eq!(text(&connect(NS, "abc")), r#"0/ns,{"sid":"abc"}"#);
+        assert_eq!(text(&connect(ROOT, "abc", None)), r#"0{"sid":"abc"}"#);
+        assert_eq!(text(&connect(NS, "abc", None)), r#"0/ns,{"sid":"abc"}"#);
         assert_eq!(text(&disconnect(ROOT)), "1");
         assert_eq!(text(&disconnect(NS)), "1/ns,");
     }
@@ -438,8 +502,13 @@ mod tests {
     #[test]
     fn bytes_become_attachments() {
         let bytes = |text: &'static str| Bytes::from_static(text.as_bytes());
-        let frame =
-            event(ROOT, None, "e", &(bytes("ab"), json!(1), vec![bytes("")])).expect("encodable");
+        let frame = event(
+            ROOT,
+            Mark::Plain,
+            "e",
+            &(bytes("ab"), json!(1), vec![bytes("")]),
+        )
+        .expect("encodable");
         let placeholders = r#"{"_placeholder":true,"num":0},1,[{"_placeholder":true,"num":1}]"#;
         assert_eq!(
             records(&frame),
@@ -457,16 +526,16 @@ mod tests {
     fn trap_71_eleven_attachments_are_refused_before_the_client_would() {
         let eleven = vec![Bytes::from_static(b"x"); 11];
         assert!(matches!(
-            event(ROOT, None, "e", &eleven),
+            event(ROOT, Mark::Plain, "e", &eleven),
             Err(EncodeError::TooManyAttachments { got: 11 })
         ));
-        assert!(event(ROOT, None, "e", &eleven[..10]).is_ok());
+        assert!(event(ROOT, Mark::Plain, "e", &eleven[..10]).is_ok());
     }
 
     #[test]
     fn trap_66_reserved_names_cannot_be_emitted() {
         assert!(matches!(
-            event(ROOT, None, "disconnect", &()),
+            event(ROOT, Mark::Plain, "disconnect", &()),
             Err(EncodeError::Name(NameError::Reserved))
         ));
     }
@@ -475,7 +544,7 @@ mod tests {
     fn a_value_without_a_json_form_is_an_error() {
         let map = std::collections::HashMap::from([(vec![1], 1)]);
         assert!(matches!(
-            event(ROOT, None, "e", &map),
+            event(ROOT, Mark::Plain, "e", &map),
             Err(EncodeError::Json(_))
         ));
     }
@@ -502,7 +571,7 @@ mod tests {
                 Vec::new(),
             );
             assert_eq!(
-                text(&raw_event(ROOT, None, name, &args).expect("encodable")),
+                text(&raw_event(ROOT, Mark::Plain, name, &args).expect("encodable")),
                 sent
             );
             let answer = text(&raw_ack(ROOT, 5, &args).expect("encodable"));

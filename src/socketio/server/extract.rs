@@ -31,6 +31,10 @@ pub enum EventError {
         /// The type that was asked for.
         type_name: &'static str,
     },
+    /// A middleware has refused the event; the handler was not called. See
+    /// [`NamespaceBuilder::use_packet`](super::namespace::NamespaceBuilder::use_packet).
+    #[error("{0}")]
+    Refused(BoxError),
     /// The handler itself has failed.
     #[error("{0}")]
     Handler(BoxError),

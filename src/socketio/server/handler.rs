@@ -203,6 +203,16 @@ impl ConnectRequest {
         find_data(&self.0.data.lock())
     }
 
+    /// With the values that were beside the socket before its connection was lost.
+    pub(crate) fn with_data(self, data: SocketData) -> Self {
+        *self.0.data.lock() = data;
+        self
+    }
+
+    pub(crate) fn client(&self) -> &Arc<Client> {
+        &self.0.client
+    }
+
     pub(crate) fn sid(&self) -> Sid {
         self.0.id
     }

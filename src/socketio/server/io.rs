@@ -15,12 +15,15 @@ use http_body_util::Full;
 use serde::Serialize;
 
 use super::bundles::{Bundles, ClientBundles};
-use super::client::Driver;
+use super::driver::Driver;
 use super::handler::{SocketData, put_data};
 use super::namespace::{Namespace, NamespaceBuilder};
+use super::namespaces::{
+    AdapterFactory, Maker, NamespaceRule, Namespaces, Parent, ParentNamespace,
+};
 use super::operators::Broadcast;
 use super::socket::{EmitError, Socket};
-use crate::socketio::adapter::{Adapter, LocalAdapter, Metrics};
+use crate::socketio::adapter::{Adapter, LocalAdapter, Metrics, RecoveryOptions};
 use crate::socketio::proto::connection::ConnectionLimits;
 use crate::socketio::proto::names::DEFAULT_NAMESPACE;
 use crate::socketio::proto::parser::Parser;
@@ -36,11 +39,14 @@ pub struct IoBuilder {
     adapter: Option<AdapterFactory>,
     metrics: Arc<Metrics>,
     namespaces: HashMap<Box<str>, NamespaceBuilder>,
+    parents: Vec<Parent>,
+    cleanup_children: bool,
+    max_children: usize,
+    on_new_namespace: Option<Box<dyn Fn(Namespace) + Send + Sync>>,
+    recovery: Option<RecoveryOptions>,
     states: SocketData,
     bundles: Option<ClientBundles>,
 }
-
-type AdapterFactory = Box<dyn Fn(&str) -> Box<dyn Adapter>>;
 
 impl IoBuilder {
     /// The exact path, with its trailing slash. Default `/socket.io/`.
@@ -88,8 +94,12 @@ impl IoBuilder {
     }
 
     /// Makes the adapter of each namespace, given its name. Default: a [`LocalAdapter`] with the
-    /// limit of [`max_rooms`](Self::max_rooms).
-    pub fn adapter(mut self, make: impl Fn(&str) -> Box<dyn Adapter> + 'static) -> Self {
+    /// limit of [`max_rooms`](Self::max_rooms), and the
+    /// [recovery](Self::connection_state_recovery) that was asked for.
+    pub fn adapter(
+        mut self,
+        make: impl Fn(&str) -> Box<dyn Adapter> + Send + Sync + 'static,
+    ) -> Self {
         self.adapter = Some(Box::new(make));
         self
     }
@@ -103,6 +113,74 @@ impl IoBuilder {
     ) -> Self {
         let builder = self.namespaces.remove(name).unwrap_or_default();
         self.namespaces.insert(name.into(), register(builder));
+        self
+    }
+
+    /// Lets clients make namespaces: one that was not declared and that `rule` allows is made when it
+    /// is asked for first, with the handlers of `register`. Rules are asked in the order in which
+    /// they were added. A text is a [pattern](NamespaceRule::pattern).
+    ///
+    /// ```
+    /// use parlance::socketio::{Io, NamespaceRule, Socket};
+    ///
+    /// let io = Io::builder()
+    ///     .dynamic_namespace("/dynamic-*", |ns| {
+    ///         ns.on_connect(async |socket: Socket| {
+    ///             _ = socket.emit("welcome", socket.namespace().name());
+    ///         })
+    ///     })
+    ///     .dynamic_namespace(
+    ///         NamespaceRule::asking("tenants", async |name, request| {
+    ///             name == format!("/tenant/{}", request.auth()["tenant"])
+    ///         }),
+    ///         |ns| ns,
+    ///     )
+    ///     .build();
+    /// let parent = io.parent("/dynamic-*").expect("declared above");
+    /// parent.emit("hello", "all of them").expect("encodable");
+    /// ```
+    pub fn dynamic_namespace(
+        mut self,
+        rule: impl Into<NamespaceRule>,
+        register: impl FnOnce(NamespaceBuilder) -> NamespaceBuilder,
+    ) -> Self {
+        self.parents.push(Parent {
+            rule: rule.into(),
+            handlers: Arc::new(register(NamespaceBuilder::default())),
+        });
+        self
+    }
+
+    /// Whether a namespace that a rule has allowed goes when the last socket has left it, or the only
+    /// client that asked for it was refused. What was kept for lost connections goes with it.
+    /// Default no.
+    pub fn cleanup_empty_child_namespaces(mut self, cleanup: bool) -> Self {
+        self.cleanup_children = cleanup;
+        self
+    }
+
+    /// How many namespaces that rules allow may exist at once; beyond it they are refused as
+    /// unknown. Default 1000.
+    pub fn max_child_namespaces(mut self, max: usize) -> Self {
+        self.max_children = max;
+        self
+    }
+
+    /// Runs when a namespace was made that a rule has allowed.
+    pub fn on_new_namespace(mut self, tell: impl Fn(Namespace) + Send + Sync + 'static) -> Self {
+        self.on_new_namespace = Some(Box::new(tell));
+        self
+    }
+
+    /// Lets clients that lost their connection come back to their socket: with its id, rooms and
+    /// data, and with what was emitted meanwhile ([`Socket::recovered`]). Events then carry one more
+    /// argument, an offset, as the official client expects. Volatile events and those that are to
+    /// be answered are not sent again. Default off.
+    ///
+    /// With an [`adapter`](Self::adapter) of one's own it is that adapter's business; this decides
+    /// about the middlewares alone then.
+    pub fn connection_state_recovery(mut self, options: RecoveryOptions) -> Self {
+        self.recovery = Some(options);
         self
     }
 
@@ -128,24 +206,29 @@ impl IoBuilder {
             .limits
             .max_attachment_bytes
             .min(self.engine.max_payload);
-        let states = Arc::new(self.states);
-        let namespaces = self.namespaces.into_iter().map(|(name, handlers)| {
-            let adapter = match &self.adapter {
-                Some(make) => make(&name),
-                None => Box::new(
-                    LocalAdapter::new(self.max_rooms).with_metrics(Arc::clone(&self.metrics)),
-                ),
-            };
-            let namespace =
-                Namespace::new(&name, self.parser, Arc::clone(&states), handlers, adapter);
+        let maker = Maker {
+            parser: self.parser,
+            states: Arc::new(self.states),
+            adapter: self.adapter.take().unwrap_or_else(|| {
+                let silence = silence(&self.engine);
+                local_adapters(self.max_rooms, self.recovery, silence, self.metrics)
+            }),
+        };
+        let make = |(name, handlers): (Box<str>, NamespaceBuilder)| {
+            let namespace = maker.make(&name, Arc::new(handlers));
             (name, namespace)
-        });
-        let namespaces: HashMap<_, _> = namespaces.collect();
-        let root = namespaces[DEFAULT_NAMESPACE].clone();
+        };
+        let fixed: HashMap<_, _> = self.namespaces.into_iter().map(make).collect();
+        let root = fixed[DEFAULT_NAMESPACE].clone();
+        let mut namespaces = Namespaces::new(fixed, self.parents, maker);
+        namespaces.cleanup = self.cleanup_children;
+        namespaces.max_children = self.max_children;
+        namespaces.on_new = self.on_new_namespace;
         let shared = Shared {
-            namespaces,
+            namespaces: Arc::new(namespaces),
             parser: self.parser,
             limits: self.limits,
+            skip_middlewares: self.recovery.unwrap_or_default().skip_middlewares,
             closing: AtomicBool::new(false),
         };
         let shared = Arc::new(shared);
@@ -160,6 +243,31 @@ impl IoBuilder {
     }
 }
 
+fn local_adapters(
+    max_rooms: usize,
+    recovery: Option<RecoveryOptions>,
+    silence: Duration,
+    metrics: Arc<Metrics>,
+) -> AdapterFactory {
+    Box::new(move |_| {
+        let adapter = LocalAdapter::new(max_rooms).with_metrics(Arc::clone(&metrics));
+        Box::new(match recovery {
+            Some(options) => adapter.with_recovery(options, silence),
+            None => adapter,
+        })
+    })
+}
+
+/// How long a client may have received nothing before its connection counts as lost: a ping, its
+/// time-out, which other packets extend once, and the times for which nothing is read or written.
+fn silence(engine: &engineio::Config) -> Duration {
+    engine.ping_interval
+        + 2 * engine.ping_timeout
+        + engine.stall_timeout
+        + engine.congestion_timeout
+        + engine.write_timeout
+}
+
 impl fmt::Debug for IoBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("IoBuilder")
@@ -170,9 +278,10 @@ impl fmt::Debug for IoBuilder {
 
 /// What every session of a server needs.
 pub(crate) struct Shared {
-    pub(crate) namespaces: HashMap<Box<str>, Namespace>,
+    pub(crate) namespaces: Arc<Namespaces>,
     pub(crate) parser: Parser,
     pub(crate) limits: ConnectionLimits,
+    pub(crate) skip_middlewares: bool,
     closing: AtomicBool,
 }
 
@@ -221,6 +330,11 @@ impl Io {
             adapter: None,
             metrics: Arc::default(),
             namespaces: HashMap::new(),
+            parents: Vec::new(),
+            cleanup_children: false,
+            max_children: 1000,
+            on_new_namespace: None,
+            recovery: None,
             states: Vec::new(),
             bundles: None,
         }
@@ -252,9 +366,20 @@ impl Io {
         self.0.engine.config()
     }
 
-    /// A namespace, if it was declared.
-    pub fn of(&self, name: &str) -> Option<&Namespace> {
-        self.0.shared.namespaces.get(name)
+    /// A namespace, if it was declared or exists. One that a rule allows without asking is made.
+    pub fn of(&self, name: &str) -> Option<Namespace> {
+        self.0.shared.namespaces.of(name)
+    }
+
+    /// The namespaces that the rule of this label has allowed, see [`NamespaceRule`]. `None` when
+    /// there is no such rule.
+    pub fn parent(&self, label: &str) -> Option<ParentNamespace> {
+        self.0.shared.namespaces.parent(label)
+    }
+
+    /// Every namespace that exists now, in no order.
+    pub fn namespaces(&self) -> Vec<Namespace> {
+        self.0.shared.namespaces.all()
     }
 
     /// The namespace `/`.
@@ -326,6 +451,9 @@ impl Io {
     pub fn close(&self) {
         self.0.shared.closing.store(true, Ordering::Release);
         self.0.engine.close();
+        for namespace in self.namespaces() {
+            namespace.0.adapter.close();
+        }
     }
 }
 

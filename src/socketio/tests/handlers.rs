@@ -113,6 +113,7 @@ async fn what_does_not_fit_goes_to_the_hook_which_may_answer() {
                     EventError::Payload(_) => "payload",
                     EventError::NoState { .. } => "state",
                     EventError::Handler(_) => "handler",
+                    EventError::Refused(_) => "refused",
                 };
                 said.add(format!("{} {kind}", failed.name));
                 async move {

@@ -155,7 +155,7 @@ async fn a_client_whose_handlers_all_wait_is_not_read_and_keeps_its_connection()
 #[tokio::test(start_paused = true)]
 async fn unhandled_events_go_to_the_catch_all_or_nowhere() {
     let io_with = io(|ns| {
-        ns.on_any(async |socket: Socket, event: Event| _ = socket.emit("was", event.name()))
+        ns.on_fallback(async |socket: Socket, event: Event| _ = socket.emit("was", event.name()))
     });
     let client = Client::join(&io_with).await;
     client.send(&[r#"2["error","x"]"#]).await;

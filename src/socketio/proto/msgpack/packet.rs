@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::super::args::Args;
 use super::super::arity::{Arity, arity};
 use super::super::codec::DecodeError;
+use super::super::encode::Mark;
 use super::super::json::MAX_DEPTH;
 use super::super::names::{self, MAX_NAMESPACE_BYTES, NameError};
 use super::super::packet::{AckId, MAX_ACK_ID, PacketKind};
@@ -206,7 +207,7 @@ fn finish(out: Vec<u8>) -> Frame {
 /// An event when there is a name, else an answer.
 pub(crate) fn event_or_ack<T: Serialize + ?Sized>(
     namespace: &str,
-    ack_id: Option<AckId>,
+    mark: Mark<'_>,
     name: Option<&str>,
     data: &T,
 ) -> Result<Frame, Error> {
@@ -216,36 +217,44 @@ pub(crate) fn event_or_ack<T: Serialize + ?Sized>(
         Arity::One => 1,
         Arity::Several(count) => count,
     };
-    let mut out = begin_list(namespace, ack_id, name, count);
+    let mut out = begin_list(namespace, mark, name, count);
     match arity {
         Arity::None => {}
         Arity::One => data.serialize(Writer::new(&mut out))?,
         Arity::Several(_) => data.serialize(Writer::unwrapping(&mut out))?,
     }
-    Ok(finish(out))
+    Ok(finish_list(out, mark))
 }
 
 /// The same with arguments that are sent on as they came.
 pub(crate) fn raw_event_or_ack(
     namespace: &str,
-    ack_id: Option<AckId>,
+    mark: Mark<'_>,
     name: Option<&str>,
     count: u32,
     items: &[u8],
 ) -> Frame {
-    let mut out = begin_list(namespace, ack_id, name, count as usize);
+    let mut out = begin_list(namespace, mark, name, count as usize);
     out.extend_from_slice(items);
+    finish_list(out, mark)
+}
+
+fn finish_list(mut out: Vec<u8>, mark: Mark<'_>) -> Frame {
+    if let Some(offset) = mark.offset() {
+        put_text(&mut out, offset);
+    }
     finish(out)
 }
 
-fn begin_list(namespace: &str, ack_id: Option<AckId>, name: Option<&str>, count: usize) -> Vec<u8> {
+fn begin_list(namespace: &str, mark: Mark<'_>, name: Option<&str>, count: usize) -> Vec<u8> {
     let kind = if name.is_some() {
         PacketKind::Event
     } else {
         PacketKind::Ack
     };
-    let mut out = begin(kind, namespace, ack_id, true);
-    put_count(&mut out, Kind::List, usize::from(name.is_some()) + count);
+    let mut out = begin(kind, namespace, mark.ack_id(), true);
+    let beside = usize::from(name.is_some()) + usize::from(mark.offset().is_some());
+    put_count(&mut out, Kind::List, beside + count);
     if let Some(name) = name {
         put_text(&mut out, name);
     }

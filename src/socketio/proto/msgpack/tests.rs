@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::socketio::proto::args::Args;
 use crate::socketio::proto::codec::DecodeError;
-use crate::socketio::proto::encode;
+use crate::socketio::proto::encode::{self, Mark};
 use crate::socketio::proto::names::NameError;
 use crate::socketio::proto::packet::PacketKind;
 use crate::socketio::proto::parser::{Envelope, Parser};
@@ -56,7 +56,7 @@ fn event(message: &str) -> (Packet, Args) {
 
 /// What arrives of a value that is emitted.
 fn travelled<T: Serialize + ?Sized>(data: &T) -> Args {
-    let frame = encode::event(TO, None, "e", data).expect("encodable");
+    let frame = encode::event(TO, Mark::Plain, "e", data).expect("encodable");
     match decode(&message(&frame)).expect("a packet").content {
         Content::Event(_, args) => args,
         other => panic!("{other:?}"),
@@ -112,7 +112,7 @@ fn arguments_are_sent_on_byte_for_byte() {
     let (_, args) = event(
         "84a47479706502a46461746194a76d65737361676501a13281a13391c3a76f7074696f6e7381a8636f6d7072657373c3a36e7370a12f",
     );
-    let frame = encode::raw_event(TO, None, "message-back", &args).expect("encodable");
+    let frame = encode::raw_event(TO, Mark::Plain, "message-back", &args).expect("encodable");
     let expected =
         "83a47479706502a36e7370a12fa46461746194ac6d6573736167652d6261636b01a13281a13391c3";
     assert_eq!(message(&frame), hex(expected));
@@ -132,7 +132,7 @@ fn the_server_writes_what_the_client_of_npm_checks_for() {
         ..TO
     };
     assert_eq!(
-        sent(encode::connect(custom, "abc")),
+        sent(encode::connect(custom, "abc", None)),
         json!({"type": 0, "nsp": "/custom", "data": {"sid": "abc"}})
     );
     assert_eq!(sent(encode::disconnect(TO)), json!({"type": 1, "nsp": "/"}));
@@ -213,7 +213,7 @@ fn a_message_that_is_no_packet_is_a_typed_error() {
 
 #[test]
 fn a_number_is_a_name_as_with_the_json_parser() {
-    let frame = encode::event(TO, None, "12", &()).expect("encodable");
+    let frame = encode::event(TO, Mark::Plain, "12", &()).expect("encodable");
     let mut bytes = message(&frame).to_vec();
     let at = bytes.len() - 3;
     bytes.splice(at.., [12]);
@@ -286,7 +286,7 @@ fn every_shape_of_serde_comes_back() {
 #[test]
 fn what_has_no_form_is_an_error_and_what_is_not_finite_is_null() {
     let map = std::collections::HashMap::from([(vec![1], 1)]);
-    assert!(encode::event(TO, None, "e", &map).is_err());
+    assert!(encode::event(TO, Mark::Plain, "e", &map).is_err());
     let value: Value = travelled(&[f64::NAN, f64::INFINITY][..])
         .data()
         .expect("a value");
@@ -308,7 +308,7 @@ fn arguments_of_the_other_parser_are_written_anew() {
         r#"[{"a":{"_placeholder":true,"num":0},"b":1.5},"x"]"#.into(),
         vec![attachment.clone()],
     );
-    let frame = encode::raw_event(TO, None, "e", &json).expect("encodable");
+    let frame = encode::raw_event(TO, Mark::Plain, "e", &json).expect("encodable");
     let Content::Event(_, args) = decode(&message(&frame)).expect("a packet").content else {
         panic!("not an event");
     };
@@ -316,7 +316,7 @@ fn arguments_of_the_other_parser_are_written_anew() {
         args.payloads().expect("values"),
         json.payloads().expect("values")
     );
-    let back = encode::raw_event(Envelope::json("/"), None, "e", &args).expect("encodable");
+    let back = encode::raw_event(Envelope::json("/"), Mark::Plain, "e", &args).expect("encodable");
     assert_eq!(back.messages(), 2);
 }
 
@@ -345,7 +345,7 @@ proptest! {
     #[test]
     fn what_is_encoded_decodes_to_the_same(payloads in proptest::collection::vec(any_payload(), 0..4), id in proptest::option::of(0..1u64 << 53)) {
         let tuple = Payload::List(payloads);
-        let frame = encode::event(TO, id, "e", &(&tuple, 7)).expect("encodable");
+        let frame = encode::event(TO, id.map_or(Mark::Plain, Mark::Ack), "e", &(&tuple, 7)).expect("encodable");
         let packet = decode(&message(&frame)).expect("a packet");
         prop_assert_eq!(packet.ack_id, id);
         let Content::Event(_, args) = packet.content else {
