@@ -45,7 +45,7 @@ pub use {
     },
     error::HandshakeError,
     server::{
-        Application, Begun, CloseMode, ConnectionService, Enqueued, Handler, Handshake, Secure,
+        Application, Begun, CloseMode, ConnectionService, Fanout, Handler, Handshake, Secure,
         SendError, Server, SessionHandle, begin,
     },
     transport::write_timeout::WriteTimeout,

@@ -41,6 +41,7 @@ impl Rig {
         let limits = OutboxLimits {
             soft_bytes: 50,
             hard_bytes: 100,
+            ..OutboxLimits::default()
         };
         let mut outbox = Outbox::new(limits, BinaryForm::Frames);
         if transport == TransportKind::Websocket {

@@ -1,9 +1,11 @@
 //! The server: it answers requests and runs one task per session.
 
+mod backlog;
 mod begun;
 mod connection;
 mod cors;
 mod driver;
+mod fanout;
 mod handle;
 mod handshake;
 mod open;
@@ -27,7 +29,8 @@ use http_body_util::Full;
 
 pub use self::{
     begun::{Begun, begin},
-    handle::{CloseMode, Enqueued, SendError, SessionHandle},
+    fanout::Fanout,
+    handle::{CloseMode, SendError, SessionHandle},
     handshake::{Handshake, Secure},
     service::ConnectionService,
 };
@@ -134,7 +137,7 @@ type Reply = Result<Response<Full<Bytes>>, HandshakeError>;
 impl<A: Application> Server<A> {
     /// Makes a server.
     pub fn new(config: Config, application: A) -> Self {
-        let registry = Arc::new(Registry::new());
+        let registry = Registry::new(config.outbox.total_bytes);
         let origin_log = LogThrottle::default();
         let path = config.exact_path();
         Self {

@@ -63,7 +63,7 @@ impl<A: Application> Server<A> {
         if let Some(cookie) = &self.inner.config.cookie {
             set_cookie(&mut response, cookie, &sid);
         }
-        let handshake = Handshake::new(parts, query, peer, SystemTime::now(), kind);
+        let handshake = Handshake::new(parts, peer, SystemTime::now(), kind);
         self.start(opening, handshake, None);
         Ok(response)
     }
@@ -81,10 +81,10 @@ impl<A: Application> Server<A> {
         // Before the 101: a failure can still be told. Should the stream never come, the session
         // is taken off again.
         let opening = self.inner.register(parts, peer, kind).await?;
-        let handshake = Handshake::new(parts, query, peer, SystemTime::now(), kind);
+        let handshake = Handshake::new(parts, peer, SystemTime::now(), kind);
         let server = self.clone();
+        let options = self.inner.stream_options(&query);
         tokio::spawn(async move {
-            let options = server.inner.stream_options(handshake.query());
             let Ok(upgraded) = switching.upgrade.await else {
                 return;
             };
@@ -184,7 +184,12 @@ impl<A: Application> Inner<A> {
 
     /// `None`: the id is taken.
     fn try_register(&self, sid: SessionId, kind: TransportKind) -> Option<Opening> {
-        let shared = Arc::new(Shared::new(sid, kind, self.config.outbox));
+        let shared = Arc::new(Shared::new(
+            sid,
+            kind,
+            self.config.outbox,
+            self.registry.backlog(),
+        ));
         self.registry.insert(&shared).then(|| Opening {
             shared,
             registry: Arc::clone(&self.registry),

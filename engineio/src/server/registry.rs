@@ -5,7 +5,7 @@ use std::{
     hash::{BuildHasher, RandomState},
     pin::pin,
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -13,7 +13,7 @@ use std::{
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::handle::Shared;
+use super::{backlog::Backlog, handle::Shared};
 use crate::proto::SessionId;
 
 const SHARDS: usize = 16;
@@ -27,6 +27,7 @@ pub(super) struct Registry {
     hasher: RandomState,
     len: AtomicUsize,
     work: Arc<Work>,
+    backlog: Arc<Backlog>,
 }
 
 /// Counts what is under way for sessions: their tasks, and the streams that are being closed.
@@ -48,13 +49,20 @@ impl Drop for Running {
 }
 
 impl Registry {
-    pub(super) fn new() -> Self {
-        Self {
+    /// A registry whose sessions may have so many bytes queued together.
+    pub(super) fn new(total_bytes: usize) -> Arc<Self> {
+        Arc::new_cyclic(|sessions| Self {
             shards: std::array::from_fn(|_| Mutex::default()),
             hasher: RandomState::new(),
             len: AtomicUsize::new(0),
             work: Arc::default(),
-        }
+            backlog: Arc::new(Backlog::new(total_bytes, Weak::clone(sessions))),
+        })
+    }
+
+    /// What waits for all of them together.
+    pub(super) fn backlog(&self) -> Arc<Backlog> {
+        Arc::clone(&self.backlog)
     }
 
     /// Adds a session. `false`: the id is taken.

@@ -14,7 +14,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use engineio::{Enqueued, Frame, SessionHandle};
+use engineio::{Fanout, Frame};
 
 use super::local::Recipient;
 use super::rooms::{Member, Room, SocketKey};
@@ -41,24 +41,15 @@ impl Excluded {
 
 /// Queues `frame` for everybody in `audience`.
 pub(super) fn send(frame: &Frame, audience: Audience, delivery: Delivery) {
-    if delivery == Delivery::Volatile {
-        return visit(audience, |recipient| {
-            _ = recipient.session.send_volatile(frame.clone());
-        });
-    }
-    let most = audience
-        .rooms
-        .iter()
-        .map(|room| room.members.lock().as_slice().len())
-        .sum();
-    let mut asleep: Vec<SessionHandle> = Vec::with_capacity(most);
-    visit(audience, |recipient| {
+    let most = audience.rooms.iter().map(|room| room.len()).sum();
+    let mut fanout = Fanout::with_capacity(most);
+    visit(audience, |recipient| match delivery {
+        Delivery::Volatile => _ = fanout.send_volatile(&recipient.session, frame),
         // A refusal means that the session is closing: it needs nothing any more.
-        if let Ok(Enqueued::WakeNeeded) = recipient.session.enqueue(frame.clone()) {
-            asleep.push(recipient.session.clone());
-        }
+        _ => _ = fanout.send(&recipient.session, frame.clone()),
     });
-    asleep.iter().for_each(SessionHandle::wake);
+    // With no room locked any more.
+    fanout.flush();
 }
 
 /// Calls `each` once for everybody in `audience`, with their rooms locked.

@@ -43,7 +43,8 @@ pub(super) struct Driver<H: Handler> {
     close_code: Option<CloseCode>,
     max_packets: usize,
     post_failed: bool,
-    congested: bool,
+    /// A long queue was written in part, and the stream takes more.
+    unwritten: bool,
     closed: bool,
     /// Dropped last, when nothing of the session is left.
     _running: Running,
@@ -113,8 +114,10 @@ fn now() -> Instant {
 
 impl<H: Handler> Driver<H> {
     fn new(start: Start<H>) -> Self {
-        if start.stream.is_some() {
-            start.shared.lock().outbox.set_sink(Sink::Ready);
+        if let Some(stream) = &start.stream {
+            let mut slot = start.shared.lock();
+            slot.outbox.set_sink(Sink::Ready);
+            slot.direct = stream.direct();
         }
         Self {
             shared: start.shared,
@@ -128,7 +131,7 @@ impl<H: Handler> Driver<H> {
             close_code: None,
             max_packets: start.max_packets,
             post_failed: false,
-            congested: false,
+            unwritten: false,
             closed: false,
             _running: start.running,
         }
@@ -149,7 +152,7 @@ impl<H: Handler> Driver<H> {
                 // Once more: the handler has learnt of the end, and may have begun something.
                 return self.handler.poll_tasks(cx);
             }
-            if self.apply_back_pressure(held, now) {
+            if self.apply_back_pressure(held, now) || self.unwritten {
                 progress = Progress::Yield;
             }
             if progress == Progress::Yield {
