@@ -48,7 +48,7 @@ impl Rig {
             outbox.set_sink(Sink::Ready);
         }
         Self {
-            session: Session::new(settings(), transport, now),
+            session: Session::new(settings().into(), transport, now),
             outbox,
             start: now,
             now,

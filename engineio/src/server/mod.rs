@@ -46,6 +46,7 @@ use crate::{
     proto::{
         CloseReason, Message, TransportKind,
         handshake::{self as handshake_rules, BadRequest, Query, Refused, Request as Kind},
+        session::Settings,
     },
     transport::polling::{self, BodyLimits},
 };
@@ -121,6 +122,8 @@ struct Inner<A> {
     path: String,
     application: A,
     registry: Arc<Registry>,
+    /// Shared by the sessions.
+    settings: Arc<Settings>,
     origin_log: LogThrottle,
 }
 
@@ -140,12 +143,14 @@ impl<A: Application> Server<A> {
         let registry = Registry::new(config.outbox.total_bytes);
         let origin_log = LogThrottle::default();
         let path = config.exact_path();
+        let settings = Arc::new(config.session_settings());
         Self {
             inner: Arc::new(Inner {
                 config,
                 path,
                 application,
                 registry,
+                settings,
                 origin_log,
             }),
         }
@@ -293,10 +298,10 @@ impl<A: Application> Server<A> {
         self.check_origin(parts, cors)?;
         let mut response = match (request, session) {
             (Kind::Handshake(TransportKind::Polling), _) => {
-                self.open_polling(parts, query, peer).await?
+                self.open_polling(parts, &query, peer).await?
             }
             (Kind::Handshake(TransportKind::Websocket), _) => {
-                self.open_stream(parts, query, peer).await?
+                self.open_stream(parts, &query, peer).await?
             }
             (Kind::Session(TransportKind::Websocket), Some(session)) => {
                 self.attach_stream(parts, &query, session)?

@@ -9,7 +9,7 @@ use hyper::upgrade::OnUpgrade;
 
 use super::{
     Application, Handshake, Inner, Server, SessionHandle,
-    driver::{self, Start},
+    driver::{SessionTask, Start},
     handle::{Command, Payload, Shared},
     registry::{Registry, Running},
     route,
@@ -36,10 +36,10 @@ impl<A: Application> Server<A> {
     pub(super) async fn open_polling(
         &self,
         parts: &request::Parts,
-        query: Query,
+        query: &Query,
         peer: SocketAddr,
     ) -> Reply {
-        self.admit(parts, &query, peer).await?;
+        self.admit(parts, query, peer).await?;
         let kind = TransportKind::Polling;
         let opening = self.inner.register(parts, peer, kind).await?;
         let sid = opening.shared.sid.clone();
@@ -72,10 +72,10 @@ impl<A: Application> Server<A> {
     pub(super) async fn open_stream(
         &self,
         parts: &mut request::Parts,
-        query: Query,
+        query: &Query,
         peer: SocketAddr,
     ) -> Reply {
-        self.admit(parts, &query, peer).await?;
+        self.admit(parts, query, peer).await?;
         let switching = switch_protocols(parts)?;
         let kind = TransportKind::Websocket;
         // Before the 101: a failure can still be told. Should the stream never come, the session
@@ -83,7 +83,7 @@ impl<A: Application> Server<A> {
         let opening = self.inner.register(parts, peer, kind).await?;
         let handshake = Handshake::new(parts, peer, SystemTime::now(), kind);
         let server = self.clone();
-        let options = self.inner.stream_options(&query);
+        let options = self.inner.stream_options(query);
         tokio::spawn(async move {
             let Ok(upgraded) = switching.upgrade.await else {
                 return;
@@ -136,7 +136,7 @@ impl<A: Application> Server<A> {
         let inner = &self.inner;
         let kind = handshake.transport();
         let now = tokio::time::Instant::now().into_std();
-        let session = Session::new(inner.config.session_settings(), kind, now);
+        let session = Session::new(Arc::clone(&inner.settings), kind, now);
         let shared = Arc::clone(&opening.shared);
         if let Some(stream) = &stream {
             inner.queue_first_packets(&shared, stream);
@@ -145,7 +145,7 @@ impl<A: Application> Server<A> {
             .application
             .open(handshake, SessionHandle(Arc::clone(&shared)));
         let running = opening.done();
-        tokio::spawn(driver::run(Start {
+        tokio::spawn(SessionTask::new(Start {
             shared,
             registry: Arc::clone(&inner.registry),
             session,

@@ -1,12 +1,13 @@
 //! The fan-out of a broadcast: the hot path. Nothing else in the server loops over recipients.
 //!
 //! Cost per recipient: a comparison with the excluded socket, one reference count, one lock and one
-//! queue slot of the recipient's outbox. One wake when its task sleeps, made after the room is
-//! unlocked.
+//! queue slot of the recipient's outbox, and one entry in the flush list when its task sleeps. No
+//! task is woken here: after the room is unlocked a flusher writes, see [`Fanout`].
 //!
-//! Forbidden per recipient: to await, allocate, format, log, look anything up, or take a lock beside
-//! the room's and the outbox's. The number of allocations of a broadcast is the same for ten
-//! recipients and for ten thousand; `tests` hold that.
+//! Forbidden per recipient: to await, allocate, format, log, look anything up, wake, or take a lock
+//! beside the room's and the outbox's. The kernel is asked only in place of closing a recipient whose
+//! outbox is at its hard mark. The number of allocations of a broadcast is the same for ten
+//! recipients and for ten thousand; `tests` hold that, and `tests/bench/count` its instructions.
 //!
 //! The room stays locked for the whole fan-out. That is what gives concurrent broadcasts one order
 //! for everybody in the room. Several rooms are locked in the order of their ids.

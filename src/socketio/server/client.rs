@@ -32,6 +32,9 @@ use crate::socketio::proto::parser::Envelope;
 /// Those that wait for the client itself do not count.
 const MAX_IN_FLIGHT: usize = 64;
 
+/// Room for what has come that an idle connection keeps: one event at a time costs no allocation.
+const IDLE_OCCASIONS: usize = 1;
+
 /// What others hold of a connection.
 pub(crate) struct Client {
     session: SessionHandle,
@@ -109,7 +112,7 @@ impl Driver {
                 waker: AtomicWaker::new(),
             }),
             connection,
-            occasions: VecDeque::new(),
+            occasions: VecDeque::with_capacity(IDLE_OCCASIONS),
             in_flight: None,
             ended: false,
             reason: None,
@@ -465,8 +468,8 @@ impl Handler for Driver {
             // make the session look.
             cx.waker().wake_by_ref();
         }
-        if self.occasions.capacity() > 4 {
-            self.occasions = VecDeque::new();
+        if self.occasions.capacity() > IDLE_OCCASIONS {
+            self.occasions = VecDeque::with_capacity(IDLE_OCCASIONS);
         }
         if self.in_flight.is_none() {
             Poll::Ready(())
