@@ -94,10 +94,10 @@ pub struct Outbox {
     parked: bool,
     /// A flusher has promised to come: nobody else needs to do anything.
     listed: bool,
-    /// The soft mark was passed, and the owner has not heard yet that the queue has drained.
-    drained: bool,
     sealed: bool,
     congested: bool,
+    /// Congestion has ended since this was last asked.
+    relieved: bool,
     overflowed: bool,
     /// Bytes that streams have taken, modulo 2^32: only whether it moves is of interest.
     taken: u32,
@@ -118,9 +118,9 @@ impl Outbox {
             sink: Sink::Blocked,
             parked: false,
             listed: false,
-            drained: false,
             sealed: false,
             congested: false,
+            relieved: false,
             overflowed: false,
             taken: 0,
         }
@@ -208,7 +208,7 @@ impl Outbox {
     /// time how long the peer stays behind.
     #[must_use]
     pub fn needs_owner(&self) -> bool {
-        self.congested || self.overflowed || self.drained || self.has_pending()
+        self.congested || self.overflowed || self.relieved || self.has_pending()
     }
 
     /// Marks the owner as awake; says whether it slept, so that the caller wakes it.
@@ -223,7 +223,7 @@ impl Outbox {
     #[must_use]
     pub fn park(&mut self) -> bool {
         let idle = self.sink == Sink::Blocked || !self.has_pending();
-        self.parked = idle && !self.overflowed && !self.drained;
+        self.parked = idle && !self.overflowed && !self.relieved;
         self.parked
     }
 
@@ -302,9 +302,9 @@ impl Outbox {
         self.congested
     }
 
-    /// Whether the queue has drained after the soft mark was passed. Says so once.
-    pub fn take_drained(&mut self) -> bool {
-        std::mem::take(&mut self.drained)
+    /// Whether congestion has ended since this was last asked, however short it was.
+    pub fn take_relieved(&mut self) -> bool {
+        std::mem::take(&mut self.relieved)
     }
 
     /// Whether the hard limit was reached, so that the session must be closed.
@@ -429,7 +429,7 @@ impl Outbox {
 
     fn note_drained(&mut self) {
         if self.data.is_empty() {
-            self.drained |= std::mem::take(&mut self.congested);
+            self.relieved |= std::mem::take(&mut self.congested);
             if self.data.capacity() > 64 {
                 self.data = VecDeque::new();
             }
@@ -620,11 +620,11 @@ mod tests {
         let _ = outbox.enqueue(Frame::text("123")).unwrap();
         let _ = outbox.enqueue(Frame::text("4")).unwrap();
         write(&mut outbox, 6);
-        assert!(outbox.is_congested());
+        assert!(outbox.is_congested() && !outbox.take_relieved());
         write(&mut outbox, 100);
         assert!(!outbox.is_congested());
         assert!(outbox.needs_owner() && !outbox.park(), "it has to be told");
-        assert!(outbox.take_drained() && !outbox.take_drained());
+        assert!(outbox.take_relieved() && !outbox.take_relieved(), "once");
         assert!(outbox.park());
     }
 

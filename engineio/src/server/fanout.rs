@@ -50,6 +50,22 @@ impl Fanout {
         Ok(())
     }
 
+    /// As [`Fanout::send`], but not for a client that is behind: `false`, and nothing is queued.
+    ///
+    /// # Errors
+    /// As [`Fanout::send`].
+    pub fn send_unless_congested(
+        &mut self,
+        session: &SessionHandle,
+        frame: &Frame,
+    ) -> Result<bool, SendError> {
+        let enqueued = session.0.enqueue_listed_unless_congested(frame)?;
+        if let Some(enqueued) = enqueued {
+            self.list(session, enqueued);
+        }
+        Ok(enqueued.is_some())
+    }
+
     /// Queues a frame for a session if its client takes it now: nothing else waits, and the stream
     /// is writable or a poll waits. Says whether it was queued.
     pub fn send_volatile(&mut self, session: &SessionHandle, frame: &Frame) -> bool {

@@ -244,17 +244,29 @@ impl Shared {
     /// Queues a frame for a flusher; where it says [`Enqueued::WakeNeeded`], [`Shared::flush`] must
     /// follow.
     pub(super) fn enqueue_listed(&self, frame: Frame) -> Result<Enqueued, SendError> {
-        let mut slot = self.lock();
-        let enqueued = slot.make_room(&frame).enqueue_listed(frame);
-        slot.count(&self.backlog);
-        match enqueued {
-            Ok(enqueued) => Ok(enqueued),
-            Err(error) => {
-                drop(slot);
-                // Rare, so that a wake under the sender's locks does no harm.
-                self.settle(self.lock(), Err(error))
-                    .map(|()| Enqueued::Queued)
+        self.list(self.lock(), frame)
+    }
+
+    /// As [`Shared::enqueue_listed`], but not for a client that is behind: `None`.
+    pub(super) fn enqueue_listed_unless_congested(
+        &self,
+        frame: &Frame,
+    ) -> Result<Option<Enqueued>, SendError> {
+        let slot = self.lock();
+        match slot.outbox.is_congested() {
+            true => Ok(None),
+            false => self.list(slot, frame.clone()).map(Some),
+        }
+    }
+
+    fn list(&self, mut slot: MutexGuard<'_, Slot>, frame: Frame) -> Result<Enqueued, SendError> {
+        match slot.make_room(&frame).enqueue_listed(frame) {
+            Ok(enqueued) => {
+                slot.count(&self.backlog);
+                Ok(enqueued)
             }
+            // Rare, so that a wake under the sender's locks does no harm.
+            Err(error) => self.settle(slot, Err(error)).map(|()| Enqueued::Queued),
         }
     }
 

@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::{backlog::Backlog, handle::Shared};
-use crate::proto::SessionId;
+use crate::{metrics::Metrics, proto::SessionId};
 
 const SHARDS: usize = 16;
 /// Capacity that a shard keeps, however few sessions it holds.
@@ -28,6 +28,7 @@ pub(super) struct Registry {
     len: AtomicUsize,
     work: Arc<Work>,
     backlog: Arc<Backlog>,
+    metrics: Arc<Metrics>,
 }
 
 /// Counts what is under way for sessions: their tasks, and the streams that are being closed.
@@ -50,19 +51,24 @@ impl Drop for Running {
 
 impl Registry {
     /// A registry whose sessions may have so many bytes queued together.
-    pub(super) fn new(total_bytes: usize) -> Arc<Self> {
+    pub(super) fn new(total_bytes: usize, metrics: Arc<Metrics>) -> Arc<Self> {
         Arc::new_cyclic(|sessions| Self {
             shards: std::array::from_fn(|_| Mutex::default()),
             hasher: RandomState::new(),
             len: AtomicUsize::new(0),
             work: Arc::default(),
             backlog: Arc::new(Backlog::new(total_bytes, Weak::clone(sessions))),
+            metrics,
         })
     }
 
     /// What waits for all of them together.
     pub(super) fn backlog(&self) -> Arc<Backlog> {
         Arc::clone(&self.backlog)
+    }
+
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// Adds a session. `false`: the id is taken.

@@ -40,8 +40,10 @@ struct Limits {
 
 pub(super) fn register(chat: &Arc<Chat>, namespace: NamespaceBuilder) -> NamespaceBuilder {
     let (deciding, connecting, leaving) = (Arc::clone(chat), Arc::clone(chat), Arc::clone(chat));
+    let draining = Arc::clone(chat);
     namespace
         .use_middleware(move |request| decide(Arc::clone(&deciding), request))
+        .on_drain(move |socket| drained(&draining, socket))
         .on_connect(move |socket| connected(Arc::clone(&connecting), socket))
         .on_disconnect(move |socket, _| disconnected(Arc::clone(&leaving), socket))
 }
@@ -112,6 +114,12 @@ async fn connected(chat: Arc<Chat>, socket: Socket) {
     }
 }
 
+fn drained(chat: &Arc<Chat>, socket: &Socket) {
+    if let Some(link) = socket.data::<Link>() {
+        chat.caught_up(&link.key);
+    }
+}
+
 async fn disconnected(chat: Arc<Chat>, socket: Socket) {
     let Some(link) = socket.data::<Link>() else {
         return;
@@ -127,6 +135,8 @@ async fn disconnected(chat: Arc<Chat>, socket: Socket) {
     for room in link.close() {
         chat.leave_room(&actor, &link.key, &room, || ());
     }
+    // What was left out for it is forgotten in its turn.
+    chat.caught_up(&link.key);
 }
 
 impl Chat {

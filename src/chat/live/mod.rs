@@ -5,6 +5,7 @@
 //! one. Nothing here is durable, and nothing here asks the database.
 
 mod alarms;
+mod lagging;
 mod port;
 mod presence;
 mod roster;
@@ -22,6 +23,7 @@ use super::domain::{ChatId, SessionId, Timestamp, UserId};
 use super::error::Error;
 use crate::http::Failure;
 use alarms::Alarms;
+use lagging::Lagging;
 pub(super) use port::{Delivery, Port, Room, To};
 use presence::Presence;
 pub(super) use roster::{Roster, Seat};
@@ -50,6 +52,7 @@ enum Due {
 pub(super) struct Live {
     port: OnceLock<Box<dyn Port>>,
     pub(super) roster: Roster,
+    pub(super) lagging: Lagging,
     typing: Mutex<Typing>,
     presence: Mutex<Presence>,
     expiries: Mutex<Alarms<Due, Timestamp>>,
@@ -120,6 +123,26 @@ impl Live {
         }
     }
 
+    /// Says something to everybody in a chat's room who keeps up, except to
+    /// some sockets. Those who are behind were left out.
+    pub(super) fn say_unless_behind(
+        &self,
+        chat: &ChatId,
+        except: &[SocketKey],
+        event: &str,
+        payload: &RawValue,
+    ) -> Vec<SocketKey> {
+        let port = self.port.get();
+        port.map_or_else(Vec::new, |port| {
+            port.emit_unless_behind(Room::Chat(chat), except, event, payload)
+        })
+    }
+
+    /// Whether a socket is behind with what it was sent.
+    pub(super) fn is_behind(&self, socket: &SocketKey) -> bool {
+        self.port.get().is_some_and(|port| port.is_behind(socket))
+    }
+
     /// Puts somebody out of a chat's room, with all their sockets. Their name,
     /// when they were in it.
     pub(super) fn evict(&self, chat: &ChatId, user: &UserId) -> Option<std::sync::Arc<str>> {
@@ -129,6 +152,13 @@ impl Live {
                 port.leave(Room::User(user), Room::Chat(chat));
             }
         })
+    }
+
+    /// Ends that somebody's sockets hear whether `watched` is online.
+    pub(super) fn unwatch(&self, user: &UserId, watched: &UserId) {
+        if let Some(port) = self.port.get() {
+            port.leave(Room::User(user), Room::Presence(watched));
+        }
     }
 
     /// Puts everybody out of the room of a chat that is gone.

@@ -259,13 +259,8 @@ impl Ledger<'_> {
         self.db
             .insert_log(&message.chat_id, &entry, self.now)
             .await?;
-        self.say(
-            &message.chat_id,
-            Item::Event {
-                name: kind.as_str(),
-                payload,
-            },
-        );
+        let name = kind.as_str();
+        self.say(&message.chat_id, Item::Logged { rev, name, payload });
         Ok(())
     }
 }

@@ -13,6 +13,7 @@ use crate::chat::domain::{
     self, ChatId, Message, MessageId, MessageKind, Reactions, Rev, Seq, SystemFact, Timestamp,
 };
 use crate::chat::error::Error;
+use crate::chat::storage::failpoint;
 use crate::chat::storage::{
     Answer, Job, LogEntry, LogKind, NewMessage, StoreError, Verdict, Write,
 };
@@ -172,13 +173,8 @@ impl Ledger<'_> {
             payload: kept.then(|| payload.get().to_owned()),
         };
         self.db.insert_log(chat_id, &entry, self.now).await?;
-        self.say(
-            chat_id,
-            Item::Event {
-                name: LogKind::ChatUpdated.as_str(),
-                payload,
-            },
-        );
+        let name = LogKind::ChatUpdated.as_str();
+        self.say(chat_id, Item::Logged { rev, name, payload });
         Ok(chat)
     }
 }
@@ -257,6 +253,7 @@ impl Chat {
         command: C,
         job: impl FnOnce(Pending<C>) -> Box<dyn Job>,
     ) -> Result<C::Output, Error> {
+        self.publishing.admit().await;
         let (reply, answer) = oneshot::channel();
         let pending = Pending::new(self, command, Some(reply));
         self.writer.submit(job(pending)).await?;
@@ -336,8 +333,10 @@ impl<C: Command> Job for Pending<C> {
             self.chat
                 .recent
                 .note(&self.said, &self.read, Instant::now());
+            failpoint::crash(failpoint::BEFORE_PUBLISH);
             self.chat.publish(self.said);
         }
+        failpoint::crash(failpoint::BEFORE_ACK);
         if let Some(reply) = self.reply {
             // Whoever asked may have given up waiting.
             let _ = reply.send(outcome);

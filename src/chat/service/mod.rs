@@ -11,6 +11,7 @@ mod catch_up;
 mod chats;
 mod edits;
 mod inbox;
+mod lagging;
 mod ledger;
 mod members;
 mod messages;
@@ -20,6 +21,7 @@ mod presence;
 mod publishing;
 mod receipts;
 mod recent;
+mod retention;
 mod roles;
 mod rooms;
 mod sessions;
@@ -33,6 +35,8 @@ pub(super) use messages::Draft;
 pub(super) use presence::PersonPresence;
 pub(super) use publishing::Publishing;
 pub(super) use recent::Recent;
+#[cfg(test)]
+pub(super) use retention::Retention;
 pub(super) use sessions::Actor;
 pub(super) use timekeeper::keep_time;
 

@@ -7,6 +7,7 @@
 //! looks for it, never a check before it.
 
 mod error;
+pub(super) mod failpoint;
 mod postgres;
 mod posting;
 mod rows;
@@ -14,11 +15,12 @@ mod sqlite;
 mod statements;
 #[cfg(test)]
 mod tests;
+mod transfer;
 mod values;
 mod writer;
 
 #[cfg(test)]
-pub(super) use tests::empty_database;
+pub(super) use tests::{count, counted, empty_database, lock_everything};
 
 use futures_util::future::BoxFuture;
 use secrecy::ExposeSecret as _;
@@ -32,6 +34,7 @@ pub use error::StoreError;
 pub use postgres::postgres_address;
 use posting::Rows;
 pub(super) use posting::{Decision, Posting};
+pub use transfer::{Copied, TransferError, backup, migrate};
 pub(super) use values::{
     Asked, ChatCursor, Credentials, Found, Head, History, KeptNotification, LogEntry, LogKind,
     Login, NewChat, NewMessage, NewNotification, NewPerson, NewReaction, NewSession, Page,
@@ -41,6 +44,9 @@ pub(super) use writer::{Job, Verdict, Writer};
 
 /// What a query will answer.
 pub(super) type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
+
+/// What one sweep takes out: the writer is needed by others.
+pub(super) const PRUNED_AT_ONCE: u32 = 5000;
 
 /// An engine: hands out connections that read, and the one that writes.
 pub(super) trait Store: Send + Sync {
@@ -304,6 +310,13 @@ pub(super) trait Write: Read {
         entry: &'a LogEntry,
         now: Timestamp,
     ) -> Answer<'a, ()>;
+    /// Forgets changes that were made before `before` and lie more than `keep`
+    /// behind the head of their chat: the oldest of each chat first, at most
+    /// [`PRUNED_AT_ONCE`] of each. How many there were.
+    fn prune_log(&mut self, before: Timestamp, keep: u64) -> Answer<'_, u64>;
+    /// Forgets notifications with smaller ids, at most [`PRUNED_AT_ONCE`]. How
+    /// many there were.
+    fn prune_notifications<'a>(&'a mut self, before: &'a NotificationId) -> Answer<'a, u64>;
     /// Raises how far somebody has read, and so got, messages; false when they
     /// had already. Never lowers it.
     fn raise_read<'a>(

@@ -9,6 +9,8 @@ macro_rules! statements {
     (touching $touched:literal; $(fn $name:ident($($arg:ident: $type:ty),* $(,)?) -> $output:ty = $statement:path;)*) => {$(
         fn $name<'a>(&'a mut self, $($arg: $type),*) -> Answer<'a, $output> {
             Box::pin(async move {
+                #[cfg(test)]
+                crate::chat::storage::count();
                 self.touched |= $touched;
                 let answer = limited($statement(&mut self.inner, $($arg),*)).await;
                 self.check(answer)
@@ -92,6 +94,8 @@ macro_rules! writes {
             -> () = sessions::insert_refresh;
         fn spend_refresh(hash: &'a [u8], now: Timestamp) -> RefreshUse = sessions::spend_refresh;
         fn prune_sessions(before: Timestamp) -> () = sessions::prune;
+        fn prune_log(before: Timestamp, keep: u64) -> u64 = log::prune;
+        fn prune_notifications(before: &'a NotificationId) -> u64 = notifications::prune;
 
         fn insert_chat(new: &'a NewChat<'a>) -> () = chats::insert;
         fn delete_chat(chat: &'a ChatId) -> () = chats::delete;

@@ -4,14 +4,21 @@
 mod auth;
 mod chats;
 mod client;
+mod cost;
 mod edits;
 mod events;
 mod expiry;
 mod hostile;
+mod lagging;
 mod members;
 mod messages;
+mod model;
+mod publishing;
+mod rates;
 mod receipts;
+mod retention;
 mod rights;
+mod sequences;
 mod world;
 
 use client::Client;

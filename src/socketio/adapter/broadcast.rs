@@ -20,6 +20,7 @@ use engineio::{Fanout, Frame};
 use super::local::Recipient;
 use super::rooms::{Member, Room, SocketKey};
 use super::{Delivery, Target};
+use crate::socketio::server::socket::Socket;
 
 /// Who gets a broadcast: everybody in the rooms, and the sockets that were named by their own id.
 pub(super) struct Audience {
@@ -41,16 +42,53 @@ impl Excluded {
 }
 
 /// Queues `frame` for everybody in `audience`.
-pub(super) fn send(frame: &Frame, audience: Audience, delivery: Delivery) {
-    let most = audience.rooms.iter().map(|room| room.len()).sum();
-    let mut fanout = Fanout::with_capacity(most);
+pub(super) fn send(frame: &Frame, audience: Audience, delivery: Delivery) -> Reach {
+    let mut reach = Reach::default();
+    let mut fanout = Fanout::with_capacity(most(&audience));
     visit(audience, |recipient| match delivery {
-        Delivery::Volatile => _ = fanout.send_volatile(&recipient.session, frame),
-        // A refusal means that the session is closing: it needs nothing any more.
-        _ => _ = fanout.send(&recipient.session, frame.clone()),
+        Delivery::Volatile => {
+            let taken = fanout.send_volatile(&recipient.session, frame);
+            reach.recipients += u64::from(taken);
+            reach.dropped += u64::from(!taken);
+        }
+        Delivery::Queued => {
+            reach.recipients += 1;
+            // A refusal means that the session is closing: it needs nothing any more.
+            _ = fanout.send(&recipient.session, frame.clone());
+        }
     });
     // With no room locked any more.
     fanout.flush();
+    reach
+}
+
+/// How many were reached: counted along the way, and told to the metrics once.
+#[derive(Debug, Default)]
+pub(super) struct Reach {
+    pub(super) recipients: u64,
+    /// Who could not take a volatile packet.
+    pub(super) dropped: u64,
+}
+
+/// Queues `frame` for everybody in `audience` who keeps up; the others are the answer. Their list
+/// grows only with those who are behind.
+pub(super) fn send_unless_behind(frame: &Frame, audience: Audience) -> (Reach, Vec<Socket>) {
+    let mut reach = Reach::default();
+    let mut fanout = Fanout::with_capacity(most(&audience));
+    let mut behind = Vec::new();
+    visit(audience, |recipient| {
+        match fanout.send_unless_congested(&recipient.session, frame) {
+            Ok(false) => behind.push(recipient.socket.clone()),
+            Ok(true) | Err(_) => reach.recipients += 1,
+        }
+    });
+    fanout.flush();
+    (reach, behind)
+}
+
+/// At most so many are in the rooms of an audience.
+fn most(audience: &Audience) -> usize {
+    audience.rooms.iter().map(|room| room.len()).sum()
 }
 
 /// Calls `each` once for everybody in `audience`, with their rooms locked.

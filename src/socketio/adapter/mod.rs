@@ -5,11 +5,13 @@
 
 mod broadcast;
 pub(crate) mod local;
+mod metrics;
 pub(crate) mod rooms;
 
 use engineio::Frame;
 
 pub use local::LocalAdapter;
+pub use metrics::Metrics;
 
 use super::server::socket::Socket;
 
@@ -82,6 +84,12 @@ pub trait Adapter: Send + Sync + 'static {
 
     /// Sends a packet to everybody who is meant, once.
     fn broadcast(&self, frame: &Frame, target: &Target<'_>, delivery: Delivery);
+
+    /// Sends a packet to everybody who is meant, once, but not to those who are behind with what they
+    /// were sent before: they are left out of it, and listed as far as they are connected to this
+    /// process. [`NamespaceBuilder::on_drain`](super::NamespaceBuilder::on_drain) tells when each
+    /// has caught up.
+    fn broadcast_unless_behind(&self, frame: &Frame, target: &Target<'_>) -> Vec<Socket>;
 
     /// Everybody who is meant, once, as far as they are connected to this process.
     fn sockets(&self, target: &Target<'_>) -> Vec<Socket>;

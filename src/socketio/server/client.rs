@@ -478,6 +478,14 @@ impl Handler for Driver {
         }
     }
 
+    fn handle_drained(&mut self, _now: Instant) {
+        for socket in self.connection.sockets() {
+            for handler in &socket.namespace().0.handlers.on_drain {
+                handler(socket);
+            }
+        }
+    }
+
     fn handle_close(&mut self, reason: CloseReason, _now: Instant) {
         self.ended = true;
         let reason = match self.reason {

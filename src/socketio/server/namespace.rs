@@ -11,8 +11,8 @@ use serde::Serialize;
 
 use super::extract::{self, FailedEvent};
 use super::handler::{
-    BoxFuture, ConnectError, ConnectHandler, ConnectRequest, DisconnectHandler, ErrorHandler,
-    Event, EventHandler, Middleware, SocketData, find_data,
+    BoxFuture, ConnectError, ConnectHandler, ConnectRequest, DisconnectHandler, DrainHandler,
+    ErrorHandler, Event, EventHandler, Middleware, SocketData, find_data,
 };
 use super::operators::Broadcast;
 use super::reason::DisconnectReason;
@@ -31,6 +31,7 @@ pub struct NamespaceBuilder {
     pub(crate) on_error: Option<ErrorHandler>,
     pub(crate) on_disconnecting: Vec<DisconnectHandler>,
     pub(crate) on_disconnect: Vec<DisconnectHandler>,
+    pub(crate) on_drain: Vec<DrainHandler>,
 }
 
 impl NamespaceBuilder {
@@ -139,6 +140,15 @@ impl NamespaceBuilder {
         self.on_disconnecting.push(Box::new(move |socket, reason| {
             Box::pin(handler(socket, reason))
         }));
+        self
+    }
+
+    /// Runs when the client of a socket was behind with what it was sent, so that
+    /// [`emit_unless_behind`](Broadcast::emit_unless_behind) left it out, and has caught up. It is
+    /// called by the session's task and must not wait.
+    #[must_use]
+    pub fn on_drain(mut self, handler: impl Fn(&Socket) + Send + Sync + 'static) -> Self {
+        self.on_drain.push(Box::new(handler));
         self
     }
 
@@ -286,6 +296,15 @@ impl Namespace {
     /// Number of rooms with somebody in them on this node.
     pub fn rooms_count(&self) -> usize {
         self.0.adapter.rooms_count()
+    }
+
+    /// Number of answers that the server waits for, over all sockets on this node.
+    pub fn acks_pending(&self) -> usize {
+        let sockets = self.sockets();
+        sockets
+            .iter()
+            .map(|socket| socket.acks().lock().len())
+            .sum()
     }
 
     /// Every socket of the namespace on this node.

@@ -87,6 +87,23 @@ impl<'a> Broadcast<'a> {
         Ok(())
     }
 
+    /// Emits to everybody who keeps up, and answers who is behind: the packet was left out for
+    /// them. [`on_drain`](super::namespace::NamespaceBuilder::on_drain) tells when one has caught up.
+    ///
+    /// # Errors
+    /// As [`emit`](Self::emit).
+    pub fn emit_unless_behind<T: Serialize + ?Sized>(
+        &self,
+        event: &str,
+        data: &T,
+    ) -> Result<Vec<Socket>, EmitError> {
+        let frame = encode::event(self.namespace.envelope(), None, event, data)?;
+        Ok(self
+            .namespace
+            .adapter
+            .broadcast_unless_behind(&frame, &self.target))
+    }
+
     /// Emits arguments as they came.
     ///
     /// # Errors

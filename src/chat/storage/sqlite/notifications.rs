@@ -4,7 +4,7 @@ use sqlx::SqliteConnection;
 
 use crate::chat::domain::{MessageId, NotificationId, Timestamp, UserId};
 use crate::chat::storage::rows::{NotificationRow, id_list, json_rows};
-use crate::chat::storage::{KeptNotification, NewNotification, StoreError};
+use crate::chat::storage::{KeptNotification, NewNotification, PRUNED_AT_ONCE, StoreError};
 
 /// A row for each person of each notification, in one statement.
 pub(super) async fn insert(
@@ -35,6 +35,11 @@ pub(super) async fn insert(
     Ok(())
 }
 
+pub(super) const PAGE: &str =
+    "SELECT id, kind, chat_id, user_id, by_id, message_id, created_at, read_at
+         FROM notifications WHERE person_id = ?1 AND (?2 IS NULL OR id < ?2)
+         ORDER BY id DESC LIMIT ?3";
+
 /// Ids are in the order of their times, so they are the cursor too.
 pub(super) async fn page(
     connection: &mut SqliteConnection,
@@ -42,16 +47,12 @@ pub(super) async fn page(
     before: Option<&str>,
     limit: u32,
 ) -> Result<Vec<KeptNotification>, StoreError> {
-    let rows = sqlx::query_as::<_, NotificationRow>(
-        "SELECT id, kind, chat_id, user_id, by_id, message_id, created_at, read_at
-         FROM notifications WHERE person_id = ?1 AND (?2 IS NULL OR id < ?2)
-         ORDER BY id DESC LIMIT ?3",
-    )
-    .bind(user.as_str())
-    .bind(before)
-    .bind(limit)
-    .fetch_all(connection)
-    .await?;
+    let rows = sqlx::query_as::<_, NotificationRow>(PAGE)
+        .bind(user.as_str())
+        .bind(before)
+        .bind(limit)
+        .fetch_all(connection)
+        .await?;
     rows.into_iter().map(NotificationRow::read).collect()
 }
 
@@ -85,4 +86,21 @@ pub(super) async fn mark_read(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// Through the primary key: one look for each person.
+pub(super) async fn prune(
+    connection: &mut SqliteConnection,
+    before: &NotificationId,
+) -> Result<u64, StoreError> {
+    let done = sqlx::query(
+        "DELETE FROM notifications WHERE (person_id, id) IN
+             (SELECT n.person_id, n.id FROM users u
+              JOIN notifications n ON n.person_id = u.id AND n.id < ?1 LIMIT ?2)",
+    )
+    .bind(before.as_str())
+    .bind(PRUNED_AT_ONCE)
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected())
 }
