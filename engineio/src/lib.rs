@@ -47,7 +47,7 @@ pub use {
     },
     error::HandshakeError,
     server::{
-        Application, Attached, Begun, CloseMode, ConnectionService, Enqueued, Event, Handler,
+        Application, Attached, Begun, CloseMode, ConnectionService, Event, Fanout, Handler,
         Handshake, Secure, SendError, Server, SessionEvents, SessionHandle, Sessions,
         StreamHandler, Streams, begin, sessions,
     },

@@ -16,7 +16,10 @@
 //! stream under probe), `poll_write` (fills the outbox's control lane), `poll_event`, and at last
 //! `poll_timeout`. Time is an argument throughout.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 
@@ -209,7 +212,7 @@ enum Poll {
 /// The state machine of one session.
 #[derive(Debug)]
 pub struct Session {
-    settings: Settings,
+    settings: Arc<Settings>,
     carrier: Carrier,
     life: Life,
     heartbeat: Heartbeat,
@@ -230,7 +233,8 @@ impl Session {
     /// Opens a session on the transport of its handshake. `now` is the moment the open packet is
     /// made: the heartbeat counts from it.
     #[must_use]
-    pub fn new(settings: Settings, transport: TransportKind, now: Instant) -> Self {
+    pub fn new(settings: Arc<Settings>, transport: TransportKind, now: Instant) -> Self {
+        let heartbeat = Heartbeat::new(settings.ping_interval, settings.ping_timeout, now);
         Self {
             settings,
             carrier: match transport {
@@ -238,7 +242,7 @@ impl Session {
                 TransportKind::Websocket => Carrier::Streaming,
             },
             life: Life::Open,
-            heartbeat: Heartbeat::new(settings.ping_interval, settings.ping_timeout, now),
+            heartbeat,
             poll: Poll::None,
             ping_due: false,
             last_word: "1",

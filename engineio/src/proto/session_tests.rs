@@ -41,13 +41,14 @@ impl Rig {
         let limits = OutboxLimits {
             soft_bytes: 50,
             hard_bytes: 100,
+            ..OutboxLimits::default()
         };
         let mut outbox = Outbox::new(limits, BinaryForm::Frames);
         if transport == TransportKind::Websocket {
             outbox.set_sink(Sink::Ready);
         }
         Self {
-            session: Session::new(settings(), transport, now),
+            session: Session::new(settings().into(), transport, now),
             outbox,
             start: now,
             now,

@@ -49,10 +49,10 @@ impl<A: Application> Server<A> {
         self.check_origin(parts, cors)?;
         let mut response = match (request, session) {
             (Kind::Handshake(TransportKind::Polling), _) => {
-                self.open_polling(parts, query, peer).await?
+                self.open_polling(parts, &query, peer).await?
             }
             (Kind::Handshake(TransportKind::Websocket), _) => {
-                self.open_stream(parts, query, peer).await?
+                self.open_stream(parts, &query, peer).await?
             }
             (Kind::Session(TransportKind::Websocket), Some(session)) => {
                 self.attach_stream(parts, &query, session)?

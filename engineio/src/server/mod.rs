@@ -1,10 +1,12 @@
 //! The server: it answers requests and runs one task per session.
 
 mod answer;
+mod backlog;
 mod begun;
 mod connection;
 mod cors;
 mod driver;
+mod fanout;
 mod handle;
 mod handshake;
 mod open;
@@ -30,7 +32,8 @@ use tokio::sync::watch;
 
 pub use self::{
     begun::{Begun, begin},
-    handle::{CloseMode, Enqueued, SendError, SessionHandle},
+    fanout::Fanout,
+    handle::{CloseMode, SendError, SessionHandle},
     handshake::{Attached, Handshake, Secure},
     service::ConnectionService,
     streams::{Event, SessionEvents, Sessions, StreamHandler, Streams, sessions},
@@ -39,7 +42,7 @@ use self::{handle::Command, registry::Registry};
 use crate::{
     config::{Config, Cors, CorsUndecided},
     error::HandshakeError,
-    proto::{CloseReason, Message, handshake::BadRequest},
+    proto::{CloseReason, Message, handshake::BadRequest, session::Settings},
     transport::polling,
 };
 
@@ -114,6 +117,8 @@ struct Inner<A> {
     path: String,
     application: A,
     registry: Arc<Registry>,
+    /// Shared by the sessions.
+    settings: Arc<Settings>,
     /// Told at every [`Server::close`].
     closing: watch::Sender<()>,
     origin_log: LogThrottle,
@@ -132,15 +137,17 @@ type Reply = Result<Response<Full<Bytes>>, HandshakeError>;
 impl<A: Application> Server<A> {
     /// Makes a server.
     pub fn new(config: Config, application: A) -> Self {
-        let registry = Arc::new(Registry::new(Arc::clone(&config.metrics)));
+        let registry = Registry::new(config.outbox.total_bytes, Arc::clone(&config.metrics));
         let origin_log = LogThrottle::default();
         let path = config.exact_path();
+        let settings = Arc::new(config.session_settings());
         Self {
             inner: Arc::new(Inner {
                 config,
                 path,
                 application,
                 registry,
+                settings,
                 closing: watch::Sender::new(()),
                 origin_log,
             }),

@@ -9,7 +9,7 @@ use hyper::upgrade::OnUpgrade;
 
 use super::{
     Application, Handshake, Inner, Server, SessionHandle,
-    driver::{self, Start},
+    driver::{SessionTask, Start},
     handle::{Command, Payload, Shared},
     registry::{Registry, Running},
     route,
@@ -36,10 +36,10 @@ impl<A: Application> Server<A> {
     pub(super) async fn open_polling(
         &self,
         parts: &request::Parts,
-        query: Query,
+        query: &Query,
         peer: SocketAddr,
     ) -> Reply {
-        self.admit(parts, &query, peer).await?;
+        self.admit(parts, query, peer).await?;
         let kind = TransportKind::Polling;
         let opening = self.inner.register(parts, peer, kind).await?;
         let sid = opening.shared.sid.clone();
@@ -63,7 +63,7 @@ impl<A: Application> Server<A> {
         if let Some(cookie) = &self.inner.config.cookie {
             set_cookie(&mut response, cookie, &sid);
         }
-        let handshake = Handshake::new(parts, query, peer, SystemTime::now(), kind);
+        let handshake = Handshake::new(parts, peer, SystemTime::now(), kind);
         self.start(opening, handshake, None);
         Ok(response)
     }
@@ -72,19 +72,19 @@ impl<A: Application> Server<A> {
     pub(super) async fn open_stream(
         &self,
         parts: &mut request::Parts,
-        query: Query,
+        query: &Query,
         peer: SocketAddr,
     ) -> Reply {
-        self.admit(parts, &query, peer).await?;
+        self.admit(parts, query, peer).await?;
         let switching = switch_protocols(parts)?;
         let kind = TransportKind::Websocket;
         // Before the 101: a failure can still be told. Should the stream never come, the session
         // is taken off again.
         let opening = self.inner.register(parts, peer, kind).await?;
-        let handshake = Handshake::new(parts, query, peer, SystemTime::now(), kind);
+        let handshake = Handshake::new(parts, peer, SystemTime::now(), kind);
         let server = self.clone();
+        let options = self.inner.stream_options(query);
         tokio::spawn(async move {
-            let options = server.inner.stream_options(handshake.query());
             let Ok(upgraded) = switching.upgrade.await else {
                 return;
             };
@@ -136,7 +136,7 @@ impl<A: Application> Server<A> {
         let inner = &self.inner;
         let kind = handshake.transport();
         let now = tokio::time::Instant::now().into_std();
-        let session = Session::new(inner.config.session_settings(), kind, now);
+        let session = Session::new(Arc::clone(&inner.settings), kind, now);
         inner.config.metrics.opened(kind).count();
         let shared = Arc::clone(&opening.shared);
         if let Some(stream) = &stream {
@@ -146,7 +146,7 @@ impl<A: Application> Server<A> {
             .application
             .open(handshake, SessionHandle(Arc::clone(&shared)));
         let running = opening.done();
-        tokio::spawn(driver::run(Start {
+        tokio::spawn(SessionTask::new(Start {
             shared,
             registry: Arc::clone(&inner.registry),
             session,
@@ -185,7 +185,12 @@ impl<A: Application> Inner<A> {
 
     /// `None`: the id is taken.
     fn try_register(&self, sid: SessionId, kind: TransportKind) -> Option<Opening> {
-        let shared = Arc::new(Shared::new(sid, kind, self.config.outbox));
+        let shared = Arc::new(Shared::new(
+            sid,
+            kind,
+            self.config.outbox,
+            self.registry.backlog(),
+        ));
         self.registry.insert(&shared).then(|| Opening {
             shared,
             registry: Arc::clone(&self.registry),

@@ -5,7 +5,7 @@ use std::{
     hash::{BuildHasher, RandomState},
     pin::pin,
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -13,7 +13,7 @@ use std::{
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::handle::Shared;
+use super::{backlog::Backlog, handle::Shared};
 use crate::{metrics::Metrics, proto::SessionId};
 
 const SHARDS: usize = 16;
@@ -27,6 +27,7 @@ pub(super) struct Registry {
     hasher: RandomState,
     len: AtomicUsize,
     work: Arc<Work>,
+    backlog: Arc<Backlog>,
     metrics: Arc<Metrics>,
 }
 
@@ -49,14 +50,21 @@ impl Drop for Running {
 }
 
 impl Registry {
-    pub(super) fn new(metrics: Arc<Metrics>) -> Self {
-        Self {
+    /// A registry whose sessions may have so many bytes queued together.
+    pub(super) fn new(total_bytes: usize, metrics: Arc<Metrics>) -> Arc<Self> {
+        Arc::new_cyclic(|sessions| Self {
             shards: std::array::from_fn(|_| Mutex::default()),
             hasher: RandomState::new(),
             len: AtomicUsize::new(0),
             work: Arc::default(),
+            backlog: Arc::new(Backlog::new(total_bytes, Weak::clone(sessions))),
             metrics,
-        }
+        })
+    }
+
+    /// What waits for all of them together.
+    pub(super) fn backlog(&self) -> Arc<Backlog> {
+        Arc::clone(&self.backlog)
     }
 
     pub(super) fn metrics(&self) -> &Metrics {

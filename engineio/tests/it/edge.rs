@@ -253,6 +253,7 @@ async fn a_client_that_does_not_read_its_poll_loses_the_connection_in_time() {
         outbox: OutboxLimits {
             soft_bytes: usize::MAX,
             hard_bytes: usize::MAX,
+            ..OutboxLimits::default()
         },
         ..config()
     };

@@ -169,6 +169,7 @@ async fn the_application_hears_when_its_outbox_has_drained() {
         outbox: OutboxLimits {
             soft_bytes: 100,
             hard_bytes: 10_000,
+            ..OutboxLimits::default()
         },
         ..config()
     })

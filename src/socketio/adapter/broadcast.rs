@@ -1,12 +1,13 @@
 //! The fan-out of a broadcast: the hot path. Nothing else in the server loops over recipients.
 //!
 //! Cost per recipient: a comparison with the excluded socket, one reference count, one lock and one
-//! queue slot of the recipient's outbox. One wake when its task sleeps, made after the room is
-//! unlocked.
+//! queue slot of the recipient's outbox, and one entry in the flush list when its task sleeps. No
+//! task is woken here: after the room is unlocked a flusher writes, see [`Fanout`].
 //!
-//! Forbidden per recipient: to await, allocate, format, log, look anything up, or take a lock beside
-//! the room's and the outbox's. The number of allocations of a broadcast is the same for ten
-//! recipients and for ten thousand; `tests` hold that.
+//! Forbidden per recipient: to await, allocate, format, log, look anything up, wake, or take a lock
+//! beside the room's and the outbox's. The kernel is asked only in place of closing a recipient whose
+//! outbox is at its hard mark. The number of allocations of a broadcast is the same for ten
+//! recipients and for ten thousand; `tests` hold that, and `tests/bench/count` its instructions.
 //!
 //! The room stays locked for the whole fan-out. That is what gives concurrent broadcasts one order
 //! for everybody in the room. Several rooms are locked in the order of their ids.
@@ -14,7 +15,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use engineio::{Enqueued, Frame, SessionHandle};
+use engineio::{Fanout, Frame};
 
 use super::local::Recipient;
 use super::rooms::{Member, Room, SocketKey};
@@ -43,23 +44,21 @@ impl Excluded {
 /// Queues `frame` for everybody in `audience`.
 pub(super) fn send(frame: &Frame, audience: Audience, delivery: Delivery) -> Reach {
     let mut reach = Reach::default();
-    if delivery == Delivery::Volatile {
-        visit(audience, |recipient| {
-            let taken = recipient.session.send_volatile(frame.clone());
+    let mut fanout = Fanout::with_capacity(most(&audience));
+    visit(audience, |recipient| match delivery {
+        Delivery::Volatile => {
+            let taken = fanout.send_volatile(&recipient.session, frame);
             reach.recipients += u64::from(taken);
             reach.dropped += u64::from(!taken);
-        });
-        return reach;
-    }
-    let mut asleep: Vec<SessionHandle> = Vec::with_capacity(most(&audience));
-    visit(audience, |recipient| {
-        reach.recipients += 1;
-        // A refusal means that the session is closing: it needs nothing any more.
-        if let Ok(Enqueued::WakeNeeded) = recipient.session.enqueue(frame.clone()) {
-            asleep.push(recipient.session.clone());
+        }
+        Delivery::Queued => {
+            reach.recipients += 1;
+            // A refusal means that the session is closing: it needs nothing any more.
+            _ = fanout.send(&recipient.session, frame.clone());
         }
     });
-    asleep.iter().for_each(SessionHandle::wake);
+    // With no room locked any more.
+    fanout.flush();
     reach
 }
 
@@ -75,25 +74,21 @@ pub(super) struct Reach {
 /// grows only with those who are behind.
 pub(super) fn send_unless_behind(frame: &Frame, audience: Audience) -> (Reach, Vec<Socket>) {
     let mut reach = Reach::default();
-    let mut asleep: Vec<SessionHandle> = Vec::with_capacity(most(&audience));
+    let mut fanout = Fanout::with_capacity(most(&audience));
     let mut behind = Vec::new();
     visit(audience, |recipient| {
-        let queued = recipient.session.enqueue_unless_congested(frame.clone());
-        reach.recipients += u64::from(!matches!(queued, Ok(None)));
-        match queued {
-            Ok(None) => behind.push(recipient.socket.clone()),
-            Ok(Some(Enqueued::WakeNeeded)) => asleep.push(recipient.session.clone()),
-            Ok(Some(Enqueued::Queued)) | Err(_) => {}
+        match fanout.send_unless_congested(&recipient.session, frame) {
+            Ok(false) => behind.push(recipient.socket.clone()),
+            Ok(true) | Err(_) => reach.recipients += 1,
         }
     });
-    asleep.iter().for_each(SessionHandle::wake);
+    fanout.flush();
     (reach, behind)
 }
 
 /// At most so many are in the rooms of an audience.
 fn most(audience: &Audience) -> usize {
-    let rooms = audience.rooms.iter();
-    rooms.map(|room| room.members.lock().as_slice().len()).sum()
+    audience.rooms.iter().map(|room| room.len()).sum()
 }
 
 /// Calls `each` once for everybody in `audience`, with their rooms locked.

@@ -101,6 +101,11 @@ impl<M: Member> Room<M> {
             members: Mutex::new(Members::new()),
         }
     }
+
+    /// How many are in it at this moment.
+    pub(crate) fn len(&self) -> usize {
+        self.members.lock().as_slice().len()
+    }
 }
 
 type Shard<M> = Mutex<HashMap<Box<str>, Arc<Room<M>>>>;

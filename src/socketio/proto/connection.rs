@@ -428,10 +428,14 @@ impl<S> Connection<S> {
             Some(slot) if matches!(slot.state, State::Dismissed) => slot.state = State::Connecting,
             Some(_) => return Err(Violation::SecondConnect),
             None if full => return Err(Violation::TooManyNamespaces),
-            None => self.slots.push(Slot {
-                namespace: (*namespace).into(),
-                state: State::Connecting,
-            }),
+            None => {
+                // Most clients join one namespace, and stay.
+                self.slots.reserve_exact(1);
+                self.slots.push(Slot {
+                    namespace: (*namespace).into(),
+                    state: State::Connecting,
+                });
+            }
         }
         Ok(Received::Connect { namespace, auth })
     }

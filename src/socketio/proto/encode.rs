@@ -103,6 +103,19 @@ pub(crate) fn event<T: Serialize + ?Sized>(
     packet(to, mark, Some(name), data)
 }
 
+/// An event to `namespace` in the form of the JSON parser, to be sent to any number of sessions.
+///
+/// # Errors
+/// The name is refused, or the value has no form on the wire.
+pub fn event_frame<T: Serialize + ?Sized>(
+    namespace: &str,
+    name: &str,
+    data: &T,
+) -> Result<Frame, EncodeError> {
+    let parser = Parser::Json;
+    event(Envelope { parser, namespace }, Mark::Plain, name, data)
+}
+
 /// The answer to an event: `3<id>[…]`, or with attachments `6<n>-<id>[…]`.
 pub(crate) fn ack<T: Serialize + ?Sized>(
     to: Envelope<'_>,

@@ -31,6 +31,9 @@ use crate::socketio::proto::encode;
 /// Those that wait for the client itself do not count.
 const MAX_IN_FLIGHT: usize = 64;
 
+/// Room for what has come that an idle connection keeps: one event at a time costs no allocation.
+const IDLE_OCCASIONS: usize = 1;
+
 /// Bytes that events may hold whose handlers are under way, those that wait for the client among
 /// them.
 const MAX_IN_FLIGHT_BYTES: usize = 8 << 20;
@@ -74,7 +77,7 @@ impl Driver {
             shared,
             client: Arc::new(Client::new(session, handshake)),
             connection,
-            occasions: VecDeque::new(),
+            occasions: VecDeque::with_capacity(IDLE_OCCASIONS),
             in_flight: None,
             in_flight_bytes: 0,
             ended: false,
@@ -381,8 +384,8 @@ impl Handler for Driver {
             // make the session look.
             cx.waker().wake_by_ref();
         }
-        if self.occasions.capacity() > 4 {
-            self.occasions = VecDeque::new();
+        if self.occasions.capacity() > IDLE_OCCASIONS {
+            self.occasions = VecDeque::with_capacity(IDLE_OCCASIONS);
         }
         if self.in_flight.is_none() {
             Poll::Ready(())

@@ -62,6 +62,7 @@ impl<H: Handler> Driver<H> {
         // Asked first, because the reply empties the outbox; and only when there may be one.
         let compressible = self.session.has_poll() && slot.outbox.is_compressible();
         let reply = self.session.poll_reply(&mut slot.outbox);
+        slot.count(&self.shared.backlog);
         drop(slot);
         let Some(body) = reply else { return };
         let payload = Payload { body, compressible };
@@ -95,6 +96,10 @@ impl<H: Handler> Driver<H> {
             return;
         }
         let flushed = stream.poll_flush(cx, &mut slot.outbox);
+        slot.count(&self.shared.backlog);
+        // The rest of a long queue is for the next turn: others wait for theirs, and who wants to
+        // add to this queue waits for its lock.
+        self.unwritten = flushed.is_ready() && slot.outbox.has_pending();
         slot.outbox.set_sink(if flushed.is_pending() {
             Sink::Blocked
         } else {
@@ -126,6 +131,7 @@ impl<H: Handler> Driver<H> {
         slot.outbox.adopt(&mut outbox);
         slot.outbox.set_sink(Sink::Ready);
         slot.transport = TransportKind::Websocket;
+        slot.direct = stream.direct();
         drop(slot);
         self.stream = Some(stream);
     }
@@ -162,10 +168,13 @@ impl<H: Handler> Driver<H> {
         self.registry.remove(&self.shared.sid);
         let mut slot = self.shared.lock();
         slot.closed = true;
+        slot.direct = None;
         // Whoever waits for the answer to a command learns that the session is gone.
         drop(slot.take_commands());
         let mut sealed = control_outbox(BinaryForm::default());
         sealed.seal();
-        std::mem::replace(&mut slot.outbox, sealed)
+        let outbox = std::mem::replace(&mut slot.outbox, sealed);
+        slot.count(&self.shared.backlog);
+        outbox
     }
 }
