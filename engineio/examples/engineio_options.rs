@@ -63,7 +63,7 @@ fn cors(origins: Origins) -> Option<Cors> {
 fn cookie() -> Cookie {
     Cookie {
         name: "session".to_owned(),
-        path: "/chat".to_owned(),
+        path: "/app".to_owned(),
         domain: Some("example.org".to_owned()),
         http_only: false,
         same_site: Some(SameSite::None),
@@ -162,5 +162,5 @@ fn config(option: &str) -> Option<Config> {
 async fn main() -> io::Result<()> {
     let option = std::env::var("OPTION").unwrap_or_default();
     let config = config(&option).ok_or_else(|| io::Error::other("there is no such option"))?;
-    listen::serve(Server::new(config, Echo), |_| {}).await
+    listen::serve(Server::new(config, Echo)).await
 }

@@ -4,13 +4,14 @@ mod cookie;
 mod cors;
 mod hooks;
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 pub use self::{
     cookie::{Cookie, CookiePriority, SameSite},
     cors::{Cors, CorsDelegate, CorsUndecided, Origins},
     hooks::{AllowRequest, GenerateId, HeadersHook, Refusal},
 };
+use crate::metrics::Metrics;
 use crate::proto::{
     Frame, Transports, outbox::OutboxLimits, payload::DEFAULT_MAX_PACKETS, session::Settings,
 };
@@ -85,6 +86,8 @@ pub struct Config {
     pub initial_headers: Option<HeadersHook>,
     /// Adds headers to every reply of a session, the 101 included. Default none.
     pub headers: Option<HeadersHook>,
+    /// What the server counts. Default: counters that nobody reads.
+    pub metrics: Arc<Metrics>,
 }
 
 impl Default for Config {
@@ -120,6 +123,7 @@ impl Default for Config {
             http_compression: Some(HttpCompression::default()),
             initial_headers: None,
             headers: None,
+            metrics: Arc::default(),
         }
     }
 }

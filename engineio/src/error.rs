@@ -95,6 +95,11 @@ impl HandshakeError {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html"));
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        if self == BadRequest::WebSocketVersion.into() {
+            // RFC 6455 section 4.4: the version that would do.
+            let version = HeaderValue::from_static("13");
+            headers.insert(header::SEC_WEBSOCKET_VERSION, version);
+        }
         response
     }
 }

@@ -7,8 +7,8 @@
 //! - the server (feature `server`, on by default): [`Server`] answers HTTP requests on hyper and
 //!   runs one task per session, which owns the session and the application's [`Handler`].
 //!
-//! An application implements [`Application`] and [`Handler`]; what it may keep of a session is a
-//! [`SessionHandle`].
+//! An application implements [`Application`] and [`Handler`], or takes its sessions as streams of
+//! events ([`sessions`]); what it may keep of a session is a [`SessionHandle`].
 
 pub mod proto;
 
@@ -25,6 +25,8 @@ pub struct Readme;
 mod config;
 #[cfg(feature = "server")]
 mod error;
+#[cfg(feature = "server")]
+pub mod metrics;
 #[cfg(feature = "server")]
 mod server;
 #[cfg(feature = "server")]
@@ -45,8 +47,9 @@ pub use {
     },
     error::HandshakeError,
     server::{
-        Application, Begun, CloseMode, ConnectionService, Enqueued, Handler, Handshake, Secure,
-        SendError, Server, SessionHandle, begin,
+        Application, Attached, Begun, CloseMode, ConnectionService, Enqueued, Event, Handler,
+        Handshake, Secure, SendError, Server, SessionEvents, SessionHandle, Sessions,
+        StreamHandler, Streams, begin, sessions,
     },
     transport::write_timeout::WriteTimeout,
 };

@@ -16,6 +16,16 @@ pub enum Durability {
     Relaxed,
 }
 
+impl Durability {
+    /// As it is set, and shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Relaxed => "relaxed",
+        }
+    }
+}
+
 /// Whether the default rates of CONTRACT section 9 hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RateLimits {
@@ -91,6 +101,8 @@ pub struct ChatConfig {
     pub registration: Registration,
     /// See [`RateLimits`].
     pub rate_limits: RateLimits,
+    /// Logins and registrations that one address may try in a minute.
+    pub logins_per_address: u32,
     /// How long after it was sent a message may be edited.
     pub edit_window: Duration,
     /// Tokens of a host application.
@@ -108,6 +120,7 @@ impl ChatConfig {
             refresh_ttl: Duration::from_secs(30 * 24 * 3600),
             registration: Registration::default(),
             rate_limits: RateLimits::default(),
+            logins_per_address: 300,
             edit_window: Duration::from_secs(24 * 3600),
             host_tokens: None,
         }

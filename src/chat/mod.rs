@@ -16,6 +16,7 @@ mod error;
 pub mod events;
 mod limits;
 mod live;
+mod metrics;
 pub mod rest;
 mod service;
 mod storage;
@@ -32,9 +33,10 @@ use domain::{Email, Password, PersonName, Role, Timestamp};
 pub use error::Error;
 use limits::Limits;
 use live::Live;
+pub use metrics::ChatMetrics;
 use service::{Publishing, Recent};
+pub use storage::{Copied, StoreError, TransferError, backup, migrate, postgres_address};
 use storage::{Store, Writer};
-pub use storage::{StoreError, postgres_address};
 
 use crate::socketio::Io;
 
@@ -77,6 +79,7 @@ pub struct Chat {
     limits: Limits,
     live: Live,
     publishing: Publishing,
+    events: metrics::Events,
     recent: Recent,
 }
 
@@ -90,8 +93,10 @@ impl Chat {
         let tokens = tokens.map_err(OpenError::Key)?;
         let passwords = Passwords::new()?;
         let (store, connection) = storage::open(&config).await?;
+        let durability = config.durability.as_str();
+        tracing::info!(durability, "storage is open");
         let chat = Arc::new(Self {
-            limits: Limits::new(config.rate_limits),
+            limits: Limits::new(config.rate_limits, config.logins_per_address),
             config,
             store,
             writer: Writer::start(connection),
@@ -100,10 +105,16 @@ impl Chat {
             backoff: Backoff::default(),
             live: Live::default(),
             publishing: Publishing::default(),
+            events: metrics::Events::default(),
             recent: Recent::default(),
         });
         tokio::spawn(service::keep_time(Arc::downgrade(&chat)));
         Ok(chat)
+    }
+
+    /// What an acknowledgement promises.
+    pub fn durability(&self) -> Durability {
+        self.config.durability
     }
 
     /// Answers whether storage does; for readiness.

@@ -34,7 +34,7 @@ impl Database {
 
     /// Reads `sqlite:PATH`, `sqlite://PATH` or `postgres://…`. Messages leave the URL out: it
     /// may hold a password.
-    pub(super) fn parse(url: &str) -> Result<Self, String> {
+    pub(crate) fn parse(url: &str) -> Result<Self, String> {
         if let Some(rest) = url.strip_prefix("sqlite:") {
             return sqlite(rest.strip_prefix("//").unwrap_or(rest));
         }

@@ -41,12 +41,14 @@ impl Cli {
     }
 
     fn keep(&mut self, problems: Problems) {
-        use super::options::Command::{Serve, User};
+        use super::options::Command::{Backup, Doctor, Migrate, Serve, User};
         use super::options::UserCommand::Create;
         let storage = match &mut self.command {
             None => &mut self.serve.storage,
-            Some(Serve(serve)) => &mut serve.storage,
+            Some(Serve(serve) | Doctor(serve)) => &mut serve.storage,
             Some(User(Create(create))) => &mut create.storage,
+            Some(Backup(options)) => &mut options.storage,
+            Some(Migrate(options)) => &mut options.storage,
         };
         storage.file_problems = problems;
     }

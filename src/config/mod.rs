@@ -9,7 +9,9 @@
 mod database;
 mod file;
 mod host_tokens;
+mod limits;
 mod listen;
+mod operation;
 mod options;
 mod problem;
 mod reference;
@@ -18,11 +20,16 @@ mod settings;
 
 pub use database::Database;
 pub use host_tokens::bytes;
+pub use limits::Limits;
 pub use listen::{Host, Listen};
-pub use options::{Cli, Command, CreateUser, ServeOptions, StorageOptions, UserCommand};
+pub use operation::{Drain, LogFormat, MetricsAccess, MetricsSettings};
+pub use options::{
+    BackupOptions, Cli, Command, CreateUser, MigrateOptions, ServeOptions, StorageOptions,
+    UserCommand,
+};
 pub use problem::{Problem, Problems};
 pub use reference::reference;
 pub(crate) use secret::generate;
 pub use secret::{JwtSecret, SECRET_BYTES, SecretError};
 pub(crate) use settings::DATA_DIR;
-pub use settings::{Drain, Origins, Settings, StorageSettings};
+pub use settings::{Origins, Settings, StorageSettings};

@@ -2,9 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use http::Uri;
 use secrecy::ExposeSecret as _;
@@ -12,11 +10,14 @@ use tracing_subscriber::EnvFilter;
 
 use super::database::Database;
 use super::host_tokens::{algorithm_name, host_tokens, long_enough};
+use super::limits::Limits;
 use super::listen::{Listen, parse_port};
-use super::options::{NetworkOptions, OperationOptions, ServeOptions, StorageOptions};
+use super::operation::{Drain, LogFormat, MetricsSettings};
+use super::options::{NetworkOptions, ServeOptions, StorageOptions};
 use super::problem::Problems;
 use super::secret::{JwtSecret, make_folder};
-use crate::chat::{Durability, HostTokens, RateLimits, Registration};
+use crate::chat::{Durability, HostTokens, Registration};
+use crate::http::{TlsFiles, TrustedProxies};
 
 const LISTEN: &str = "--listen (PARLANCE_LISTEN)";
 const PORT: &str = "PORT";
@@ -26,9 +27,6 @@ const DATABASE: &str = "--database-url (DATABASE_URL)";
 const DURABILITY: &str = "--durability (PARLANCE_DURABILITY)";
 const JWT_SECRET: &str = "--jwt-secret (JWT_SECRET)";
 const REGISTRATION: &str = "--registration (PARLANCE_REGISTRATION)";
-const RATE_LIMITS: &str = "--rate-limits (PARLANCE_RATE_LIMITS)";
-const DRAIN_DELAY: &str = "--drain-delay (PARLANCE_DRAIN_DELAY)";
-const DRAIN_TIME: &str = "--drain-time (PARLANCE_DRAIN_TIME)";
 const LOG: &str = "--log (PARLANCE_LOG)";
 
 /// The settings of `serve`.
@@ -38,6 +36,8 @@ pub struct Settings {
     pub listen: Listen,
     /// Whose pages may call.
     pub origins: Origins,
+    /// TLS at the port.
+    pub tls: Option<TlsFiles>,
     /// Where data is kept.
     pub storage: StorageSettings,
     /// What signs our own tokens.
@@ -46,21 +46,18 @@ pub struct Settings {
     pub registration: Registration,
     /// Tokens of a host application.
     pub host_tokens: Option<HostTokens>,
-    /// Whether rates are limited.
-    pub rate_limits: RateLimits,
+    /// What one client may have.
+    pub limits: Limits,
+    /// Whose word about clients is believed.
+    pub trusted_proxies: TrustedProxies,
+    /// Who may read the metrics.
+    pub metrics: MetricsSettings,
     /// What goes to the log, as [`EnvFilter`] reads it.
     pub log: String,
+    /// How the log is written.
+    pub log_format: LogFormat,
     /// How the server ends.
     pub drain: Drain,
-}
-
-/// How long a planned end may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Drain {
-    /// For load balancers to notice that the server is not ready any more.
-    pub delay: Duration,
-    /// For the connections to be closed by and by.
-    pub spread: Duration,
 }
 
 /// The settings that every command shares.
@@ -99,6 +96,7 @@ impl ServeOptions {
     fn read(&self, problems: &mut Problems) -> Option<Settings> {
         let listen = listen(&self.network, problems);
         let origins = problems.take(CORS, origins(self.network.cors_origins.as_deref()));
+        let tls = self.tls.read(problems);
         let storage = self.storage.read(problems);
         let jwt_secret = self.jwt_secret(problems);
         let registration = choose(
@@ -111,23 +109,24 @@ impl ServeOptions {
             problems,
         );
         let host_tokens = host_tokens(&self.host_jwt, problems);
-        let rate_limits = choose(
-            RATE_LIMITS,
-            &self.operation.rate_limits,
-            [("default", RateLimits::Default), ("off", RateLimits::Off)],
-            problems,
-        );
+        let (limits, trusted_proxies) = (self.limits.read(problems), self.limits.proxies(problems));
+        let metrics = self.metrics.read(problems);
         let log = problems.take(LOG, log_filter(&self.operation.log));
+        let log_format = self.operation.log_format(problems);
         let drain = self.operation.drain(problems);
         Some(Settings {
             listen: listen?,
             origins: origins?,
+            tls,
             storage: storage?,
             jwt_secret: jwt_secret?,
             registration: registration?,
             host_tokens,
-            rate_limits: rate_limits?,
+            limits: limits?,
+            trusted_proxies: trusted_proxies?,
+            metrics: metrics?,
             log: log?,
+            log_format: log_format?,
             drain: drain?,
         })
     }
@@ -139,21 +138,6 @@ impl ServeOptions {
                 .map(JwtSecret::Given),
             None => Some(JwtSecret::kept_in(&self.storage.data_dir)),
         }
-    }
-}
-
-impl OperationOptions {
-    fn drain(&self, problems: &mut Problems) -> Option<Drain> {
-        let mut seconds = |setting, text: &str| {
-            let read = number(text, 0..=600).map(u64::from);
-            problems.take(setting, read).map(Duration::from_secs)
-        };
-        let delay = seconds(DRAIN_DELAY, &self.drain_delay);
-        let spread = seconds(DRAIN_TIME, &self.drain_time);
-        Some(Drain {
-            delay: delay?,
-            spread: spread?,
-        })
     }
 }
 
@@ -242,16 +226,8 @@ fn log_filter(text: &str) -> Result<String, String> {
     }
 }
 
-/// A whole number in a range.
-pub(super) fn number(text: &str, range: RangeInclusive<u32>) -> Result<u32, String> {
-    let read = text.trim().parse().ok();
-    read.filter(|number| range.contains(number)).ok_or_else(|| {
-        let (least, most) = (range.start(), range.end());
-        format!("`{text}` is not a whole number from {least} to {most}")
-    })
-}
-
-fn choose<T: Copy>(
+/// One of two words.
+pub(super) fn choose<T: Copy>(
     setting: &'static str,
     text: &str,
     choices: [(&str, T); 2],
@@ -268,9 +244,13 @@ fn choose<T: Copy>(
 impl fmt::Display for Settings {
     /// One setting a line, by the name of its option, for `--check-config`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut line = |name: &str, value: &dyn fmt::Display| writeln!(f, "{name:<18} {value}");
+        let mut line = |name: &str, value: &dyn fmt::Display| writeln!(f, "{name:<28} {value}");
         line("listen", &self.listen)?;
         line("cors-origins", &self.origins)?;
+        if let Some(tls) = &self.tls {
+            line("tls-cert", &tls.certificates.display())?;
+            line("tls-key", &tls.key.display())?;
+        }
         line("data-dir", &self.storage.data_dir.display())?;
         line("database-url", &self.storage.database)?;
         line(
@@ -287,12 +267,19 @@ impl fmt::Display for Settings {
             line("host-jwt-issuer", &host.issuer)?;
             line("host-jwt-audience", &host.audience)?;
         }
-        line(
-            "rate-limits",
-            &format!("{:?}", self.rate_limits).to_lowercase(),
-        )?;
+        for (name, value) in self.limits.lines() {
+            line(name, &value)?;
+        }
+        line("trusted-proxies", &self.trusted_proxies)?;
+        for (name, value) in self.metrics.lines() {
+            line(name, &value)?;
+        }
         line("drain-delay", &self.drain.delay.as_secs())?;
         line("drain-time", &self.drain.spread.as_secs())?;
+        line(
+            "log-format",
+            &format!("{:?}", self.log_format).to_lowercase(),
+        )?;
         line("log", &self.log)
     }
 }

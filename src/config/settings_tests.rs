@@ -24,7 +24,14 @@ fn every_problem_is_reported_at_once_and_no_secret_is_repeated() {
         "--registration=maybe",
         "--host-jwt-secret=hunter2",
         "--rate-limits=none",
+        "--max-connections-per-address=0",
+        "--trusted-proxies=10.0.0.0/33",
+        "--metrics=on",
+        "--metrics-token=hunter2",
+        "--metrics-listen=here",
         "--log=a=b=c",
+        "--tls-key=Cargo.toml",
+        "--log-format=xml",
         "--drain-delay=-1",
         "--drain-time=601",
     ])
@@ -36,6 +43,7 @@ fn every_problem_is_reported_at_once_and_no_secret_is_repeated() {
         [
             LISTEN,
             CORS,
+            "--tls-cert (PARLANCE_TLS_CERT)",
             DATA_DIR,
             DATABASE,
             DURABILITY,
@@ -44,10 +52,16 @@ fn every_problem_is_reported_at_once_and_no_secret_is_repeated() {
             "--host-jwt-secret (PARLANCE_HOST_JWT_SECRET)",
             "--host-jwt-issuer (PARLANCE_HOST_JWT_ISSUER)",
             "--host-jwt-audience (PARLANCE_HOST_JWT_AUDIENCE)",
-            RATE_LIMITS,
+            "--rate-limits (PARLANCE_RATE_LIMITS)",
+            "--max-connections-per-address (PARLANCE_MAX_CONNECTIONS_PER_ADDRESS)",
+            "--trusted-proxies (PARLANCE_TRUSTED_PROXIES)",
+            "--metrics (PARLANCE_METRICS)",
+            "--metrics-token (PARLANCE_METRICS_TOKEN)",
+            "--metrics-listen (PARLANCE_METRICS_LISTEN)",
             LOG,
-            DRAIN_DELAY,
-            DRAIN_TIME,
+            "--log-format (PARLANCE_LOG_FORMAT)",
+            "--drain-delay (PARLANCE_DRAIN_DELAY)",
+            "--drain-time (PARLANCE_DRAIN_TIME)",
         ]
     );
     assert!(!text.contains("hunter2"), "{text}");
@@ -57,7 +71,10 @@ fn every_problem_is_reported_at_once_and_no_secret_is_repeated() {
 fn secrets_are_masked_in_what_is_printed() {
     let secret = "--jwt-secret=0123456789abcdef0123456789abcdef";
     let text = validate(&[secret]).expect("good").to_string();
-    assert!(text.contains("jwt-secret         ********\n"), "{text}");
+    assert!(
+        text.contains("jwt-secret                   ********\n"),
+        "{text}"
+    );
     assert!(!text.contains("0123"), "{text}");
 }
 

@@ -46,7 +46,7 @@ struct Success<'a, T> {
 }
 
 /// A finished answer to a request.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Reply {
     status: StatusCode,
     headers: Vec<(HeaderName, HeaderValue)>,

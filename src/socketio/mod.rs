@@ -27,6 +27,10 @@ pub mod guide;
 pub mod proto;
 mod server;
 
+#[cfg(doc)]
+#[doc = include_str!("CONFORMANCE.md")]
+pub mod conformance {}
+
 pub use adapter::JoinError;
 pub use proto::args::{Args, ArgsError};
 pub use proto::connection::ConnectionLimits;

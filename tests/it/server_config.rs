@@ -42,6 +42,19 @@ fn wrong_settings_are_named_all_at_once_and_nothing_is_started() {
 }
 
 #[test]
+fn a_database_that_does_not_answer_is_named_without_its_password() {
+    let url = "postgres://me:hunter2@127.0.0.1:1/chat";
+    let (output, _folder) = run(&[], &[("DATABASE_URL", url)]);
+    assert_eq!(output.status.code(), Some(1));
+    let complaint = text(&output.stderr);
+    assert!(
+        complaint.contains("postgres://127.0.0.1:1/chat"),
+        "{complaint}"
+    );
+    assert!(!complaint.contains("hunter2"), "{complaint}");
+}
+
+#[test]
 fn a_database_of_another_kind_is_refused_clearly() {
     let (output, _folder) = run(
         &[],

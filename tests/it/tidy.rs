@@ -21,8 +21,20 @@ const SLEEPS_ALLOWED: &[(&str, &str)] = &[
         "counts turns that must not happen: what could go wrong is given the time to",
     ),
     (
+        "engineio/tests/it/model.rs",
+        "waits in stopped time, of a runtime that it makes by hand",
+    ),
+    (
         "engineio/tests/it/polling.rs",
         "a request of which half is sent gives no sign that the server has begun to read it",
+    ),
+    (
+        "engineio/tests/it/model.rs",
+        "runs with a stopped clock, which sleeping steps",
+    ),
+    (
+        "tests/js/reference/socketio_client_suite.js",
+        "the delay is what the suite asks of the server's handshake",
     ),
 ];
 

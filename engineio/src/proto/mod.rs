@@ -15,6 +15,7 @@ pub(crate) mod json;
 pub mod outbox;
 pub mod packet;
 pub mod payload;
+pub mod query;
 pub mod session;
 pub mod sid;
 

@@ -87,6 +87,17 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
+    /// All of them, in the order of their declaration.
+    pub const ALL: [Self; 7] = [
+        Self::TransportError,
+        Self::TransportClose,
+        Self::ForcedClose,
+        Self::PingTimeout,
+        Self::ParseError,
+        Self::SlowConsumer,
+        Self::Stalled,
+    ];
+
     /// The reason as the applications of the official server know it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -341,6 +352,13 @@ impl Session {
             };
         }
         free
+    }
+
+    /// How long the pong that arrives `now` took, if one is awaited; see
+    /// [`Heartbeat::round_trip`].
+    #[must_use]
+    pub fn round_trip(&self, now: Instant) -> Option<Duration> {
+        self.heartbeat.round_trip(now)
     }
 
     /// A transport was lost.

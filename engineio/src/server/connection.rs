@@ -2,15 +2,15 @@
 //! port: hyper with every limit set.
 
 use std::{
-    future::{poll_fn, ready},
+    future::{Future, poll_fn, ready},
     net::SocketAddr,
     pin::pin,
     sync::atomic::{AtomicBool, Ordering},
-    task::Poll,
+    task::{Context, Poll},
 };
 
 use bytes::Bytes;
-use futures_util::future::Either;
+use futures_util::future::{Either, FusedFuture, FutureExt};
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::{
@@ -47,34 +47,64 @@ impl<A: Application> Server<A> {
     /// A request with both `Content-Length` and `Transfer-Encoding` is read by its chunks and
     /// answered, and its connection closed, so that nothing behind it is taken for a request: hyper
     /// drops the length before anybody could refuse it (RFC 9112 section 6.3 allows both).
-    pub async fn serve_connection<I>(&self, io: I, peer: SocketAddr)
+    ///
+    /// [`Server::close`] ends it behind the reply under way, and [`Server::closed`] waits for that,
+    /// from the moment of this call.
+    pub fn serve_connection<I>(
+        &self,
+        io: I,
+        peer: SocketAddr,
+    ) -> impl Future<Output = ()> + Send + use<A, I>
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let config = self.config();
-        let begun = AtomicBool::new(false);
-        let service = self.service(peer);
-        let service = service_fn(|request: Request<Incoming>| {
-            begun.store(true, Ordering::Relaxed);
-            match check_head(&config.http, request.headers()) {
-                Some(refused) => Either::Left(ready(Ok(refused))),
-                None => Either::Right(service.call(request)),
-            }
-        });
-        let io = TokioIo::new(WriteTimeout::new(io, config.write_timeout));
-        let connection = builder(config).serve_connection(io, service);
-        let mut connection = pin!(connection.with_upgrades());
-        let first = poll_fn(|cx| match connection.as_mut().poll(cx) {
-            Poll::Ready(_) => Poll::Ready(false),
-            Poll::Pending if begun.load(Ordering::Relaxed) => Poll::Ready(true),
-            Poll::Pending => Poll::Pending,
-        });
-        // A client that has sent nothing, or half a head, is owed no answer.
-        if let Ok(true) = timeout(config.http.header_timeout, first).await
-            && let Err(error) = connection.await
-        {
-            tracing::debug!(%error, "an HTTP connection broke");
+        let server = self.clone();
+        let running = self.inner.registry.begin();
+        let mut closing = self.inner.closing.subscribe();
+        async move {
+            let closed = async move { drop(closing.changed().await) };
+            serve(server, io, peer, closed).await;
+            drop(running);
         }
+    }
+}
+
+/// Serves until the connection ends; when `closed` does, it ends behind the reply under way.
+async fn serve<A, I>(server: Server<A>, io: I, peer: SocketAddr, closed: impl Future<Output = ()>)
+where
+    A: Application,
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let config = server.config();
+    let begun = AtomicBool::new(false);
+    let service = server.service(peer);
+    let service = service_fn(|request: Request<Incoming>| {
+        begun.store(true, Ordering::Relaxed);
+        match check_head(&config.http, request.headers()) {
+            Some(refused) => Either::Left(ready(Ok(refused))),
+            None => Either::Right(service.call(request)),
+        }
+    });
+    let io = TokioIo::new(WriteTimeout::new(io, config.write_timeout));
+    let connection = builder(config).serve_connection(io, service);
+    let mut connection = pin!(connection.with_upgrades());
+    let mut closed = pin!(closed.fuse());
+    let mut poll = |cx: &mut Context<'_>| {
+        if !closed.is_terminated() && closed.as_mut().poll(cx).is_ready() {
+            connection.as_mut().graceful_shutdown();
+        }
+        connection.as_mut().poll(cx)
+    };
+    let first = poll_fn(|cx| match poll(cx) {
+        Poll::Ready(_) => Poll::Ready(false),
+        Poll::Pending if begun.load(Ordering::Relaxed) => Poll::Ready(true),
+        Poll::Pending => Poll::Pending,
+    });
+    // A client that has sent nothing, or half a head, is owed no answer.
+    if let Ok(true) = timeout(config.http.header_timeout, first).await
+        && let Err(error) = poll_fn(poll).await
+    {
+        tracing::debug!(%error, "an HTTP connection broke");
     }
 }
 

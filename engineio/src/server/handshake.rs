@@ -1,8 +1,10 @@
 //! The facts of the request that opened a session.
 
 use std::{
+    any::Any,
     fmt,
     net::SocketAddr,
+    sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -20,6 +22,7 @@ pub struct Handshake {
     time: SystemTime,
     secure: bool,
     transport: TransportKind,
+    attached: Option<Attached>,
 }
 
 impl Handshake {
@@ -42,7 +45,14 @@ impl Handshake {
             time,
             secure: parts.extensions.get::<Secure>().is_some(),
             transport,
+            attached: parts.extensions.get::<Attached>().cloned(),
         }
+    }
+
+    /// What was [`Attached`] to the request, if it is of this type.
+    #[must_use]
+    pub fn attached<T: Any>(&self) -> Option<&T> {
+        self.attached.as_ref()?.0.downcast_ref()
     }
 
     /// The first header of this name, if its value is text.
@@ -124,6 +134,17 @@ impl fmt::Debug for Handshake {
 /// says so: the handshake is then [`Handshake::secure`].
 #[derive(Debug, Clone, Copy)]
 pub struct Secure;
+
+/// Put into the extensions of a request that opens a session by a server that wants something to
+/// last as long as the session does: it is kept with the [`Handshake`], and dropped with it.
+#[derive(Clone)]
+pub struct Attached(pub Arc<dyn Any + Send + Sync>);
+
+impl fmt::Debug for Attached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attached").finish_non_exhaustive()
+    }
+}
 
 /// Names and values in one block, with the ends of each.
 struct Headers {

@@ -1,5 +1,6 @@
 //! The server: it answers requests and runs one task per session.
 
+mod answer;
 mod begun;
 mod connection;
 mod cors;
@@ -11,6 +12,7 @@ mod registry;
 mod requests;
 mod route;
 mod service;
+mod streams;
 
 use std::{
     borrow::Cow,
@@ -22,29 +24,23 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request};
+use http::{Method, Request, Response, StatusCode, request};
 use http_body_util::Full;
+use tokio::sync::watch;
 
 pub use self::{
     begun::{Begun, begin},
     handle::{CloseMode, Enqueued, SendError, SessionHandle},
-    handshake::{Handshake, Secure},
+    handshake::{Attached, Handshake, Secure},
     service::ConnectionService,
+    streams::{Event, SessionEvents, Sessions, StreamHandler, Streams, sessions},
 };
-use self::{
-    handle::{Command, Payload, PollReply, Shared},
-    registry::Registry,
-};
-#[cfg(feature = "compression")]
-use crate::transport::compression::Encoding;
+use self::{handle::Command, registry::Registry};
 use crate::{
     config::{Config, Cors, CorsUndecided},
     error::HandshakeError,
-    proto::{
-        CloseReason, Message, TransportKind,
-        handshake::{self as handshake_rules, BadRequest, Query, Refused, Request as Kind},
-    },
-    transport::polling::{self, BodyLimits},
+    proto::{CloseReason, Message, handshake::BadRequest},
+    transport::polling,
 };
 
 /// The application's side of one session. It lives in the session's task, as plain mutable state:
@@ -118,6 +114,8 @@ struct Inner<A> {
     path: String,
     application: A,
     registry: Arc<Registry>,
+    /// Told at every [`Server::close`].
+    closing: watch::Sender<()>,
     origin_log: LogThrottle,
 }
 
@@ -134,7 +132,7 @@ type Reply = Result<Response<Full<Bytes>>, HandshakeError>;
 impl<A: Application> Server<A> {
     /// Makes a server.
     pub fn new(config: Config, application: A) -> Self {
-        let registry = Arc::new(Registry::new());
+        let registry = Arc::new(Registry::new(Arc::clone(&config.metrics)));
         let origin_log = LogThrottle::default();
         let path = config.exact_path();
         Self {
@@ -143,6 +141,7 @@ impl<A: Application> Server<A> {
                 path,
                 application,
                 registry,
+                closing: watch::Sender::new(()),
                 origin_log,
             }),
         }
@@ -212,6 +211,7 @@ impl<A: Application> Server<A> {
     /// Tells the application, and makes the reply.
     fn refuse(&self, parts: &request::Parts, error: HandshakeError) -> Response<Full<Bytes>> {
         tracing::debug!(code = error.code(), %error, "request refused");
+        self.inner.config.metrics.refused(error.code()).count();
         self.inner.application.connection_error(parts, &error);
         match route::is_upgrade(parts) {
             true => error.into_upgrade_response(),
@@ -219,8 +219,10 @@ impl<A: Application> Server<A> {
         }
     }
 
-    /// Closes every session at once; what is queued for them is lost.
+    /// Closes every session at once; what is queued for them is lost. Connections that
+    /// [`Server::serve_connection`] serves end behind the reply under way.
     pub fn close(&self) {
+        self.inner.closing.send_replace(());
         for session in self.inner.registry.snapshot() {
             session.push(Command::Close(CloseMode::Discard));
         }
@@ -234,11 +236,11 @@ impl<A: Application> Server<A> {
         sessions.into_iter().map(SessionHandle).collect()
     }
 
-    /// Waits until every session has ended: until its handler has no work under way, and its
-    /// stream is closed. For use after [`Server::close`], and after no more connections are
-    /// accepted: sessions that are opened meanwhile are waited for as well. Streams whose peers do
-    /// not answer the close frame take 1.5 s; how long a handler's own work takes is its business,
-    /// so that a time-out belongs around this.
+    /// Waits until every session has ended (its handler has no work under way, and its stream is
+    /// closed), and every connection of [`Server::serve_connection`]. For use after
+    /// [`Server::close`], and after no more connections are accepted: what is opened meanwhile is
+    /// waited for as well. Streams whose peers do not answer the close frame take 1.5 s; how long a
+    /// handler's own work takes is its business, so that a time-out belongs around this.
     pub async fn closed(&self) {
         self.inner.registry.idle().await;
     }
@@ -264,150 +266,6 @@ impl<A: Application> Server<A> {
         }
         route::lacks_host(parts)
             .then(|| polling::closing(self.refuse(parts, BadRequest::NoHost.into())))
-    }
-
-    async fn answer<B>(
-        &self,
-        parts: &mut request::Parts,
-        body: B,
-        peer: SocketAddr,
-        cors: Option<&Cors>,
-    ) -> Reply
-    where
-        B: http_body::Body + Send,
-        B::Data: Send,
-    {
-        let query = Query::parse(parts.uri.query().unwrap_or_default());
-        let mut session = None;
-        let request = handshake_rules::classify(
-            route::facts(parts, &query),
-            self.inner.config.transports,
-            |sid| {
-                session = self.inner.registry.get(sid);
-                session.as_ref().map(|session| session.lock().transport)
-            },
-        )?;
-        self.check_origin(parts, cors)?;
-        let mut response = match (request, session) {
-            (Kind::Handshake(TransportKind::Polling), _) => {
-                self.open_polling(parts, query, peer).await?
-            }
-            (Kind::Handshake(TransportKind::Websocket), _) => {
-                self.open_stream(parts, query, peer).await?
-            }
-            (Kind::Session(TransportKind::Websocket), Some(session)) => {
-                self.attach_stream(parts, &query, session)?
-            }
-            (Kind::Session(TransportKind::Polling), Some(session)) => {
-                self.answer_polling(parts, body, session).await?
-            }
-            (Kind::Session(..), None) => return Err(Refused::UnknownSid.into()),
-        };
-        if response.status().is_success() || response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            self.apply_hooks(&mut response, parts, matches!(request, Kind::Handshake(_)));
-        }
-        Ok(response)
-    }
-
-    async fn answer_polling<B>(
-        &self,
-        parts: &request::Parts,
-        body: B,
-        session: Arc<Shared>,
-    ) -> Reply
-    where
-        B: http_body::Body + Send,
-        B::Data: Send,
-    {
-        match parts.method {
-            Method::GET => match requests::poll(session).await {
-                PollReply::Payload(payload) => Ok(self.payload(&parts.headers, payload).await),
-                PollReply::Refused(admission) => requests::refuse(admission),
-            },
-            Method::POST if polling::is_octet_stream(&parts.headers) => {
-                Ok(requests::refuse_unread(&session, StatusCode::BAD_REQUEST))
-            }
-            Method::POST if polling::is_encoded(&parts.headers) => {
-                let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-                let mut response = requests::refuse_unread(&session, status);
-                // RFC 9110 section 15.5.16: what would be taken.
-                let identity = HeaderValue::from_static("identity");
-                response
-                    .headers_mut()
-                    .insert(header::ACCEPT_ENCODING, identity);
-                Ok(response)
-            }
-            Method::POST => {
-                let config = &self.inner.config;
-                let limits = BodyLimits {
-                    max_bytes: config.max_payload,
-                    idle_timeout: config.body_idle_timeout,
-                    total_timeout: config.body_timeout,
-                };
-                requests::post(&session, body, limits).await
-            }
-            _ => {
-                let mut response = polling::bare(StatusCode::METHOD_NOT_ALLOWED);
-                let allow = HeaderValue::from_static("GET, POST");
-                response.headers_mut().insert(header::ALLOW, allow);
-                Ok(response)
-            }
-        }
-    }
-
-    /// The reply that carries a payload, compressed if the client and the configuration want it.
-    async fn payload(&self, headers: &HeaderMap, payload: Payload) -> Response<Full<Bytes>> {
-        #[cfg(feature = "compression")]
-        if let Some(compression) = self.inner.config.http_compression
-            && payload.compressible
-            && payload.body.len() >= compression.threshold
-            && let Some(encoding) = Encoding::negotiate(headers)
-            // A clone shares the bytes; what cannot be compressed is sent as it is.
-            && let Ok(encoded) = encoding.encode(payload.body.clone()).await
-        {
-            let mut response = polling::payload(encoded);
-            let fields = response.headers_mut();
-            fields.insert(header::CONTENT_ENCODING, encoding.into());
-            return response;
-        }
-        let _ = (headers, payload.compressible);
-        polling::payload(payload.body)
-    }
-
-    /// A page of another origin may not act with what its visitor's browser knows. The official
-    /// server leaves this to the browser, which does not check WebSockets.
-    fn check_origin(
-        &self,
-        parts: &request::Parts,
-        cors: Option<&Cors>,
-    ) -> Result<(), HandshakeError> {
-        if cors::is_origin_allowed(cors, &parts.headers) {
-            return Ok(());
-        }
-        if self.inner.origin_log.may_log() {
-            let origin = parts.headers.get(header::ORIGIN);
-            tracing::warn!(
-                ?origin,
-                "refused a page of another origin; Config::cors would allow it"
-            );
-        }
-        Err(HandshakeError::OriginNotAllowed)
-    }
-
-    fn apply_hooks(
-        &self,
-        response: &mut Response<Full<Bytes>>,
-        parts: &request::Parts,
-        initial: bool,
-    ) {
-        let config = &self.inner.config;
-        if response.status() == StatusCode::OK {
-            polling::silence_xss_filter(&parts.headers, response.headers_mut());
-        }
-        let initial = config.initial_headers.as_ref().filter(|_| initial);
-        for hook in initial.into_iter().chain(&config.headers) {
-            hook.apply(response.headers_mut(), parts);
-        }
     }
 }
 

@@ -137,6 +137,7 @@ impl<A: Application> Server<A> {
         let kind = handshake.transport();
         let now = tokio::time::Instant::now().into_std();
         let session = Session::new(inner.config.session_settings(), kind, now);
+        inner.config.metrics.opened(kind).count();
         let shared = Arc::clone(&opening.shared);
         if let Some(stream) = &stream {
             inner.queue_first_packets(&shared, stream);

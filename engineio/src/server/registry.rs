@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::handle::Shared;
-use crate::proto::SessionId;
+use crate::{metrics::Metrics, proto::SessionId};
 
 const SHARDS: usize = 16;
 /// Capacity that a shard keeps, however few sessions it holds.
@@ -27,6 +27,7 @@ pub(super) struct Registry {
     hasher: RandomState,
     len: AtomicUsize,
     work: Arc<Work>,
+    metrics: Arc<Metrics>,
 }
 
 /// Counts what is under way for sessions: their tasks, and the streams that are being closed.
@@ -48,13 +49,18 @@ impl Drop for Running {
 }
 
 impl Registry {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(metrics: Arc<Metrics>) -> Self {
         Self {
             shards: std::array::from_fn(|_| Mutex::default()),
             hasher: RandomState::new(),
             len: AtomicUsize::new(0),
             work: Arc::default(),
+            metrics,
         }
+    }
+
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// Adds a session. `false`: the id is taken.

@@ -37,11 +37,14 @@ pub(super) fn accept_key(headers: &HeaderMap) -> Result<HeaderValue, Refused> {
     let version_13 = headers
         .get(header::SEC_WEBSOCKET_VERSION)
         .is_some_and(|value| value == "13");
+    if !version_13 {
+        return Err(Refused::BadRequest(BadRequest::WebSocketVersion));
+    }
     let key = headers
         .get(header::SEC_WEBSOCKET_KEY)
         .map(HeaderValue::as_bytes);
     // 16 bytes in base64.
-    let key = key.filter(|key| version_13 && is_nonce(key));
+    let key = key.filter(|key| is_nonce(key));
     let key = key.ok_or(Refused::BadRequest(BadRequest::NotAnUpgrade))?;
     Ok(HeaderValue::try_from(derive_accept_key(key)).expect("base64 is a header value"))
 }

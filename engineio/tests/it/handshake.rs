@@ -222,6 +222,8 @@ async fn an_upgrade_must_be_well_formed() {
     ] {
         let reply = request_with(&server, head, headers, b"").await;
         assert_eq!(reply.row(), (400, "text/html", "Bad request"), "{headers}");
+        let version = (!headers.contains("Version: 13")).then_some("13");
+        assert_eq!(reply.header("sec-websocket-version"), version, "{headers}");
     }
 }
 

@@ -23,6 +23,7 @@ mod refusals;
 mod seeds;
 mod server;
 mod services;
+mod streams;
 mod upgrade;
 mod upgrade_traffic;
 mod websocket;

@@ -207,16 +207,18 @@ impl InMemory {
         self.server.service(peer)
     }
 
+    /// Closes all sessions, as at the end of a server.
+    pub(crate) fn close(&self) {
+        self.server.close();
+    }
+
     /// Serves one end of a stream.
     pub(crate) fn serve<I>(&self, io: I) -> impl Future<Output = ()> + Send + use<I>
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let server = self.server.clone();
-        async move {
-            let peer = SocketAddr::from(([127, 0, 0, 1], 1));
-            server.serve_connection(io, peer).await;
-        }
+        let peer = SocketAddr::from(([127, 0, 0, 1], 1));
+        self.server.serve_connection(io, peer)
     }
 
     pub(crate) fn connect(&self) -> Http<DuplexStream> {
@@ -258,7 +260,6 @@ async fn accept<A: Application>(listener: TcpListener, server: Server<A>) {
     loop {
         let (tcp, peer) = listener.accept().await.unwrap();
         tcp.set_nodelay(true).unwrap();
-        let server = server.clone();
-        tokio::spawn(async move { server.serve_connection(tcp, peer).await });
+        tokio::spawn(server.serve_connection(tcp, peer));
     }
 }

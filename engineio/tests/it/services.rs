@@ -184,3 +184,41 @@ async fn a_stream_of_any_kind_that_takes_no_byte_ends_its_session_in_time() {
         begun.elapsed()
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_the_server_ends_its_connections_behind_the_reply_under_way() {
+    let server = TestServer::in_memory(config());
+    let client = server.open().await;
+    let mut poll = server.connect();
+    poll.send(&format!("GET {}", client.target()), "", b"")
+        .await;
+    let mut idle = server.connect();
+    idle.send("GET /engine.io/?EIO=4&transport=none", "", b"")
+        .await;
+    assert_eq!(idle.reply().await.status, 400);
+    // Nobody has polled this one yet.
+    let (near, far) = duplex(1024);
+    let unborn = server.serve(near);
+    let begun = tokio::time::Instant::now();
+    server.close();
+    tokio::spawn(unborn);
+    server.emptied().await;
+    assert!(
+        begun.elapsed() < Duration::from_millis(10),
+        "nothing is waited for"
+    );
+    let reply = poll.reply().await;
+    assert_eq!(
+        (reply.text(), reply.header("connection")),
+        ("1", Some("close"))
+    );
+    for mut http in [poll, idle, Http::over(far)] {
+        http.ended().await;
+    }
+    assert_eq!(
+        tokio::runtime::Handle::current()
+            .metrics()
+            .num_alive_tasks(),
+        0
+    );
+}

@@ -11,6 +11,12 @@ use super::fields::{Parse, Problem};
 /// Longer ids cannot exist: ours are UUIDs, a host application's are bounded.
 const MAX_ID_BYTES: usize = 100;
 
+/// PostgreSQL cannot even be asked for a text with a NUL. No id has one, and no
+/// id is empty: both are nobody's.
+fn possible(text: &str) -> &str {
+    if text.contains('\0') { "" } else { text }
+}
+
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -32,13 +38,13 @@ macro_rules! id {
 
         impl From<&str> for $name {
             fn from(text: &str) -> Self {
-                Self(text.into())
+                Self(possible(text).into())
             }
         }
 
         impl From<String> for $name {
             fn from(text: String) -> Self {
-                Self(text.into())
+                Self(possible(&text).into())
             }
         }
 
@@ -62,7 +68,7 @@ macro_rules! id {
 
         impl Parse for $name {
             fn parse(value: &Value) -> Result<Self, Problem> {
-                parse_id(value).map(|text| Self(text.into()))
+                parse_id(value).map(Self::from)
             }
         }
     };

@@ -185,6 +185,9 @@ fn emoji(text: &str) -> Result<String, Problem> {
 
 fn search_text(text: &str) -> Result<String, Problem> {
     let trimmed = text.trim();
+    if trimmed.contains(char::is_control) {
+        return Err("must not have control characters".into());
+    }
     match trimmed.chars().count() {
         2..=100 => Ok(trimmed.to_lowercase()),
         _ => Err("must be 2 to 100 characters long".into()),

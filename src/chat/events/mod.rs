@@ -70,9 +70,9 @@ pub fn namespace(chat: &Arc<Chat>, namespace: NamespaceBuilder) -> NamespaceBuil
     let namespace = HANDLERS
         .into_iter()
         .fold(namespace, |namespace, (name, handler)| {
-            namespace.on(name, serving(chat, handler))
+            namespace.on(name, serving(chat, name, handler))
         });
-    namespace.on_any(serving(chat, |call| Box::pin(call::unknown(call))))
+    namespace.on_any(serving(chat, "other", |call| Box::pin(call::unknown(call))))
 }
 
 /// The socket server as the connected side of the application sees it.
@@ -85,8 +85,13 @@ type Served = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 
 fn serving(
     chat: &Arc<Chat>,
+    name: &'static str,
     handler: Handler,
 ) -> impl Fn(Socket, Event) -> Served + Send + Sync + 'static {
     let chat = Arc::clone(chat);
-    move |socket, event| Box::pin(call::serve(Arc::clone(&chat), socket, event, handler))
+    let received = chat.events.received.counter(name);
+    move |socket, event| {
+        received.count();
+        Box::pin(call::serve(Arc::clone(&chat), socket, event, handler))
+    }
 }

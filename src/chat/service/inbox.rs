@@ -119,6 +119,8 @@ impl Chat {
         limit: Limit,
     ) -> Result<Inbox, Error> {
         let (person, wanted) = (&actor.user.id, limit.get());
+        let cursor = cursor.map(NotificationId::from);
+        let cursor = cursor.as_ref().map(NotificationId::as_str);
         let mut read = self.store.read().await?;
         // One more than wanted tells whether there is a next page.
         let mut kept = read.notifications(person, cursor, wanted + 1).await?;

@@ -13,6 +13,7 @@ use crate::chat::domain::{
     self, ChatId, Message, MessageId, MessageKind, Reactions, Rev, Seq, SystemFact, Timestamp,
 };
 use crate::chat::error::Error;
+use crate::chat::storage::failpoint;
 use crate::chat::storage::{
     Answer, Job, LogEntry, LogKind, NewMessage, StoreError, Verdict, Write,
 };
@@ -332,8 +333,10 @@ impl<C: Command> Job for Pending<C> {
             self.chat
                 .recent
                 .note(&self.said, &self.read, Instant::now());
+            failpoint::crash(failpoint::BEFORE_PUBLISH);
             self.chat.publish(self.said);
         }
+        failpoint::crash(failpoint::BEFORE_ACK);
         if let Some(reply) = self.reply {
             // Whoever asked may have given up waiting.
             let _ = reply.send(outcome);

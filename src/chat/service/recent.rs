@@ -123,6 +123,11 @@ impl Recent {
         chats.get(chat).map(|entry| Arc::clone(&entry.flight))
     }
 
+    /// Asks storage again for every chat.
+    pub(super) fn clear(&self) {
+        self.chats.lock().clear();
+    }
+
     fn forget(&self, chat: &ChatId, flight: &Arc<Flight>) {
         let mut chats = self.chats.lock();
         if chats
@@ -212,8 +217,7 @@ impl Snapshot {
             Item::Message(message) => self.note_message(message),
             Item::Event { .. } | Item::Notify { .. } | Item::ToPerson { .. } => true,
             Item::Presence { .. } | Item::CaughtUp(_) | Item::Settled(_) => true,
-            Item::Logged { .. } => false,
-            Item::PeopleChanged | Item::Evict(_) | Item::Dissolve => false,
+            Item::Logged { .. } | Item::PeopleChanged | Item::Evict(_) | Item::Dissolve => false,
         }
     }
 
@@ -329,6 +333,12 @@ impl Chat {
                 outcome.as_ref().map(|_| None).map_err(Clone::clone)
             }
         }
+    }
+
+    /// As after a restart.
+    #[cfg(test)]
+    pub(in crate::chat) fn forget_recent(&self) {
+        self.recent.chats.lock().clear();
     }
 
     /// Whether somebody is in a chat, when that is known without asking.

@@ -64,6 +64,8 @@ impl Chat {
     /// [`Error::Unavailable`] when storage is away.
     pub(in crate::chat) async fn forget(self: &Arc<Self>, kept: Retention) -> Result<(), Error> {
         while self.commit(Forget(kept)).await? {}
+        // What is forgotten on disk is not told from memory either.
+        self.recent.clear();
         Ok(())
     }
 }

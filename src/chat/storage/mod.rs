@@ -7,6 +7,7 @@
 //! looks for it, never a check before it.
 
 mod error;
+pub(super) mod failpoint;
 mod postgres;
 mod posting;
 mod rows;
@@ -14,11 +15,12 @@ mod sqlite;
 mod statements;
 #[cfg(test)]
 mod tests;
+mod transfer;
 mod values;
 mod writer;
 
 #[cfg(test)]
-pub(super) use tests::empty_database;
+pub(super) use tests::{count, counted, empty_database, lock_everything};
 
 use futures_util::future::BoxFuture;
 use secrecy::ExposeSecret as _;
@@ -32,6 +34,7 @@ pub use error::StoreError;
 pub use postgres::postgres_address;
 use posting::Rows;
 pub(super) use posting::{Decision, Posting};
+pub use transfer::{Copied, TransferError, backup, migrate};
 pub(super) use values::{
     Asked, ChatCursor, Credentials, Found, Head, History, KeptNotification, LogEntry, LogKind,
     Login, NewChat, NewMessage, NewNotification, NewPerson, NewReaction, NewSession, Page,

@@ -9,6 +9,8 @@ macro_rules! statements {
     (touching $touched:literal; $(fn $name:ident($($arg:ident: $type:ty),* $(,)?) -> $output:ty = $statement:path;)*) => {$(
         fn $name<'a>(&'a mut self, $($arg: $type),*) -> Answer<'a, $output> {
             Box::pin(async move {
+                #[cfg(test)]
+                crate::chat::storage::count();
                 self.touched |= $touched;
                 let answer = limited($statement(&mut self.inner, $($arg),*)).await;
                 self.check(answer)

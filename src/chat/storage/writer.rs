@@ -9,11 +9,15 @@
 //! again, one by one, with a savepoint before each job. Telling a job must not
 //! wait: publishing happens elsewhere.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use engineio::metrics::Histogram;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use super::failpoint;
 use super::posting::{self, Posting};
 use super::{Answer, NewNotification, StoreError, Write};
 
@@ -54,9 +58,28 @@ pub(crate) trait Job: Send {
     fn finish(self: Box<Self>, outcome: Result<(), StoreError>);
 }
 
+/// What the writer counts.
+#[derive(Debug)]
+pub(crate) struct WriterMetrics {
+    /// Jobs that shared a commit.
+    pub(crate) size: Histogram,
+    /// From the beginning of a batch until its jobs know how it went.
+    pub(crate) time: Histogram,
+}
+
+impl Default for WriterMetrics {
+    fn default() -> Self {
+        Self {
+            size: Histogram::of_sizes(),
+            time: Histogram::of_times(),
+        }
+    }
+}
+
 /// Where jobs are handed in.
 pub(crate) struct Writer {
     queue: mpsc::Sender<Box<dyn Job>>,
+    metrics: Arc<WriterMetrics>,
     stop: parking_lot::Mutex<Option<(oneshot::Sender<()>, JoinHandle<()>)>>,
 }
 
@@ -65,9 +88,11 @@ impl Writer {
     pub(crate) fn start(connection: Box<dyn Write>) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(run(connection, jobs, stopped));
+        let metrics = Arc::<WriterMetrics>::default();
+        let task = tokio::spawn(run(connection, jobs, stopped, Arc::clone(&metrics)));
         Self {
             queue,
+            metrics,
             stop: parking_lot::Mutex::new(Some((stop, task))),
         }
     }
@@ -81,6 +106,16 @@ impl Writer {
     pub(crate) async fn submit(&self, job: Box<dyn Job>) -> Result<(), StoreError> {
         let queued = self.queue.send_timeout(job, QUEUE_PATIENCE).await;
         queued.map_err(|_| StoreError::Overloaded)
+    }
+
+    /// What it counts.
+    pub(crate) fn metrics(&self) -> &WriterMetrics {
+        &self.metrics
+    }
+
+    /// Jobs that wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
     }
 
     /// Finishes what is queued, then ends the task and its connection.
@@ -98,6 +133,7 @@ async fn run(
     mut connection: Box<dyn Write>,
     mut jobs: mpsc::Receiver<Box<dyn Job>>,
     mut stop: oneshot::Receiver<()>,
+    metrics: Arc<WriterMetrics>,
 ) {
     let mut batch = Vec::new();
     let mut stopping = false;
@@ -115,7 +151,10 @@ async fn run(
         if taken == 0 {
             return;
         }
+        let begun = Instant::now();
+        metrics.size.observe(taken as u64);
         commit(connection.as_mut(), &mut batch).await;
+        metrics.time.observe_time(begun.elapsed());
     }
 }
 
@@ -172,6 +211,7 @@ async fn attempt(
     guard: Guard,
 ) -> Result<Option<Outcomes>, StoreError> {
     connection.begin().await?;
+    failpoint::pass(failpoint::BEFORE_INSERT)?;
     let mut outcomes = Vec::with_capacity(batch.len());
     let mut rest = batch;
     while !rest.is_empty() {
@@ -188,6 +228,7 @@ async fn attempt(
         }
         rest = later;
     }
+    failpoint::pass(failpoint::BEFORE_COMMIT)?;
     connection.commit().await?;
     Ok(Some(outcomes))
 }

@@ -284,3 +284,20 @@ async fn an_event_with_an_endless_name_is_one_that_nobody_knows() {
         echoed.len()
     );
 }
+
+#[tokio::test]
+async fn a_nul_in_a_path_or_a_query_is_no_fault_of_ours() {
+    let world = World::new().await;
+    let ann = world.person("Ann").await;
+    for (path, status) in [
+        ("/api/chats/%00", 404),
+        ("/api/chats/a%00b/messages", 404),
+        ("/api/users/%00", 404),
+        ("/api/users?search=a%00b", 400),
+        ("/api/notifications?cursor=%00", 200),
+        ("/api/chats?cursor=%00", 400),
+    ] {
+        let answer = world.get(&ann, path).await;
+        assert_eq!(answer.status, status, "{path}: {}", answer.body);
+    }
+}

@@ -4,6 +4,7 @@
 mod auth;
 mod chats;
 mod client;
+mod cost;
 mod description;
 mod edits;
 mod events;

@@ -111,6 +111,11 @@ impl Answer {
 }
 
 impl World {
+    /// The database that it keeps its data in.
+    pub(super) fn url(&self) -> &SecretString {
+        &self.place.url
+    }
+
     pub(super) async fn new() -> Self {
         Self::with(|_| ()).await
     }

@@ -41,36 +41,53 @@ impl Excluded {
 }
 
 /// Queues `frame` for everybody in `audience`.
-pub(super) fn send(frame: &Frame, audience: Audience, delivery: Delivery) {
+pub(super) fn send(frame: &Frame, audience: Audience, delivery: Delivery) -> Reach {
+    let mut reach = Reach::default();
     if delivery == Delivery::Volatile {
-        return visit(audience, |recipient| {
-            _ = recipient.session.send_volatile(frame.clone());
+        visit(audience, |recipient| {
+            let taken = recipient.session.send_volatile(frame.clone());
+            reach.recipients += u64::from(taken);
+            reach.dropped += u64::from(!taken);
         });
+        return reach;
     }
     let mut asleep: Vec<SessionHandle> = Vec::with_capacity(most(&audience));
     visit(audience, |recipient| {
+        reach.recipients += 1;
         // A refusal means that the session is closing: it needs nothing any more.
         if let Ok(Enqueued::WakeNeeded) = recipient.session.enqueue(frame.clone()) {
             asleep.push(recipient.session.clone());
         }
     });
     asleep.iter().for_each(SessionHandle::wake);
+    reach
+}
+
+/// How many were reached: counted along the way, and told to the metrics once.
+#[derive(Debug, Default)]
+pub(super) struct Reach {
+    pub(super) recipients: u64,
+    /// Who could not take a volatile packet.
+    pub(super) dropped: u64,
 }
 
 /// Queues `frame` for everybody in `audience` who keeps up; the others are the answer. Their list
 /// grows only with those who are behind.
-pub(super) fn send_unless_behind(frame: &Frame, audience: Audience) -> Vec<Socket> {
+pub(super) fn send_unless_behind(frame: &Frame, audience: Audience) -> (Reach, Vec<Socket>) {
+    let mut reach = Reach::default();
     let mut asleep: Vec<SessionHandle> = Vec::with_capacity(most(&audience));
     let mut behind = Vec::new();
     visit(audience, |recipient| {
-        match recipient.session.enqueue_unless_congested(frame.clone()) {
+        let queued = recipient.session.enqueue_unless_congested(frame.clone());
+        reach.recipients += u64::from(!matches!(queued, Ok(None)));
+        match queued {
             Ok(None) => behind.push(recipient.socket.clone()),
             Ok(Some(Enqueued::WakeNeeded)) => asleep.push(recipient.session.clone()),
             Ok(Some(Enqueued::Queued)) | Err(_) => {}
         }
     });
     asleep.iter().for_each(SessionHandle::wake);
-    behind
+    (reach, behind)
 }
 
 /// At most so many are in the rooms of an audience.

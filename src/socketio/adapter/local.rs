@@ -4,11 +4,13 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
+use std::time::Instant;
 
 use engineio::{Frame, SessionHandle, Sid};
 use parking_lot::Mutex;
 
-use super::broadcast::{self, Audience, Excluded};
+use super::broadcast::{self, Audience, Excluded, Reach};
+use super::metrics::Metrics;
 use super::rooms::{Room, RoomTable, SocketKey};
 use super::{Adapter, Delivery, JoinError, Target};
 use crate::socketio::proto::names::MAX_ROOM_NAME_BYTES;
@@ -42,6 +44,7 @@ pub struct LocalAdapter {
     by_id: [IdShard; 16],
     hasher: RandomState,
     max_rooms: usize,
+    metrics: Arc<Metrics>,
 }
 
 impl LocalAdapter {
@@ -53,7 +56,21 @@ impl LocalAdapter {
             by_id: std::array::from_fn(|_| Mutex::new(HashMap::new())),
             hasher: RandomState::new(),
             max_rooms,
+            metrics: Arc::default(),
         }
+    }
+
+    /// Counts its broadcasts here.
+    #[must_use]
+    pub fn with_metrics(mut self, metrics: Arc<Metrics>) -> Self {
+        self.metrics = metrics;
+        self
+    }
+
+    fn count(&self, reach: &Reach, begun: Instant) {
+        self.metrics.volatile_dropped.add(reach.dropped);
+        self.metrics.broadcast_recipients.observe(reach.recipients);
+        self.metrics.broadcast_time.observe_time(begun.elapsed());
     }
 
     fn ids(&self, id: Sid) -> &IdShard {
@@ -196,11 +213,16 @@ impl Adapter for LocalAdapter {
     }
 
     fn broadcast(&self, frame: &Frame, target: &Target<'_>, delivery: Delivery) {
-        broadcast::send(frame, self.audience(target), delivery);
+        let begun = Instant::now();
+        let reach = broadcast::send(frame, self.audience(target), delivery);
+        self.count(&reach, begun);
     }
 
     fn broadcast_unless_behind(&self, frame: &Frame, target: &Target<'_>) -> Vec<Socket> {
-        broadcast::send_unless_behind(frame, self.audience(target))
+        let begun = Instant::now();
+        let (reach, behind) = broadcast::send_unless_behind(frame, self.audience(target));
+        self.count(&reach, begun);
+        behind
     }
 
     fn sockets(&self, target: &Target<'_>) -> Vec<Socket> {

@@ -5,11 +5,13 @@
 
 mod broadcast;
 pub(crate) mod local;
+mod metrics;
 pub(crate) mod rooms;
 
 use engineio::Frame;
 
 pub use local::LocalAdapter;
+pub use metrics::Metrics;
 
 use super::server::socket::Socket;
 

@@ -12,7 +12,7 @@ use super::codec::{decode, encode_header};
 use super::connection::{Connection, ConnectionLimits, Received};
 use super::encode::MAX_ATTACHMENTS;
 use super::msgpack::{self, Content};
-use super::names::{MAX_EVENT_NAME_BYTES, MAX_NAMESPACE_BYTES, is_reserved};
+use super::names::{MAX_NAMESPACE_BYTES, is_reserved};
 use super::packet::{Header, MAX_ACK_ID};
 use super::parser::Parser;
 
@@ -31,7 +31,7 @@ pub fn sio_packet(data: &[u8]) {
     assert!(packet.ack_id.is_none_or(|id| id <= MAX_ACK_ID));
     assert_eq!(packet.kind.is_event(), packet.name.is_some());
     if let Some(name) = &packet.name {
-        assert!(!is_reserved(name) && name.len() <= MAX_EVENT_NAME_BYTES);
+        assert!(!is_reserved(name));
         let args = Args::named(
             packet.payload.as_ref().into(),
             packet.arguments_at,
@@ -68,7 +68,7 @@ pub fn sio_msgpack(data: &[u8]) {
     assert!(packet.ack_id.is_none_or(|id| id <= MAX_ACK_ID));
     match packet.content {
         Content::Event(name, args) => {
-            assert!(!is_reserved(&name) && name.len() <= MAX_EVENT_NAME_BYTES);
+            assert!(!is_reserved(&name));
             sio_msgpack_args(&args);
         }
         Content::Ack(args) => sio_msgpack_args(&args),

@@ -195,9 +195,7 @@ impl ConnectRequest {
     /// Puts a value beside the socket, where [`Socket::data`] finds it by its type. A second value
     /// of a type replaces the first.
     pub fn set_data<T: Any + Send + Sync>(&self, data: T) {
-        let mut all = self.0.data.lock();
-        all.retain(|other| !other.is::<T>());
-        all.push(Arc::new(data));
+        put_data(&mut self.0.data.lock(), data);
     }
 
     /// The value of this type, put there by a middleware before.
@@ -230,6 +228,12 @@ pub(crate) fn parse_auth(auth: &str) -> Value {
         .then(|| serde_json::from_str(auth).ok())
         .flatten();
     parsed.unwrap_or_else(|| Value::Object(serde_json::Map::new()))
+}
+
+/// Puts a value among those of other types, in the place of one of its own.
+pub(crate) fn put_data<T: Any + Send + Sync>(all: &mut SocketData, data: T) {
+    all.retain(|other| !other.is::<T>());
+    all.push(Arc::new(data));
 }
 
 pub(crate) fn find_data<T: Any + Send + Sync>(all: &SocketData) -> Option<Arc<T>> {

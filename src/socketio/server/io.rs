@@ -16,11 +16,11 @@ use serde::Serialize;
 
 use super::bundles::{Bundles, ClientBundles};
 use super::client::Driver;
-use super::handler::SocketData;
+use super::handler::{SocketData, put_data};
 use super::namespace::{Namespace, NamespaceBuilder};
 use super::operators::Broadcast;
 use super::socket::{EmitError, Socket};
-use crate::socketio::adapter::{Adapter, LocalAdapter};
+use crate::socketio::adapter::{Adapter, LocalAdapter, Metrics};
 use crate::socketio::proto::connection::ConnectionLimits;
 use crate::socketio::proto::names::DEFAULT_NAMESPACE;
 use crate::socketio::proto::parser::Parser;
@@ -34,6 +34,7 @@ pub struct IoBuilder {
     limits: ConnectionLimits,
     max_rooms: usize,
     adapter: Option<AdapterFactory>,
+    metrics: Arc<Metrics>,
     namespaces: HashMap<Box<str>, NamespaceBuilder>,
     states: SocketData,
     bundles: Option<ClientBundles>,
@@ -73,6 +74,13 @@ impl IoBuilder {
         self
     }
 
+    /// Where broadcasts are counted, unless an [`adapter`](Self::adapter) is set. What the engine
+    /// counts goes to the metrics of its own configuration.
+    pub fn metrics(mut self, metrics: Arc<Metrics>) -> Self {
+        self.metrics = metrics;
+        self
+    }
+
     /// In how many rooms a socket may be beside its own. Default 1024.
     pub fn max_rooms(mut self, max_rooms: usize) -> Self {
         self.max_rooms = max_rooms;
@@ -101,8 +109,7 @@ impl IoBuilder {
     /// Gives handlers something to share: a pool, a cache, a configuration. They ask for it by its
     /// type, as [`State`](super::extract::State). A second value of a type replaces the first.
     pub fn state<S: Any + Send + Sync>(mut self, state: S) -> Self {
-        self.states.retain(|other| !other.is::<S>());
-        self.states.push(Arc::new(state));
+        put_data(&mut self.states, state);
         self
     }
 
@@ -125,7 +132,9 @@ impl IoBuilder {
         let namespaces = self.namespaces.into_iter().map(|(name, handlers)| {
             let adapter = match &self.adapter {
                 Some(make) => make(&name),
-                None => Box::new(LocalAdapter::new(self.max_rooms)),
+                None => Box::new(
+                    LocalAdapter::new(self.max_rooms).with_metrics(Arc::clone(&self.metrics)),
+                ),
             };
             let namespace =
                 Namespace::new(&name, self.parser, Arc::clone(&states), handlers, adapter);
@@ -210,6 +219,7 @@ impl Io {
             limits: ConnectionLimits::default(),
             max_rooms: 1024,
             adapter: None,
+            metrics: Arc::default(),
             namespaces: HashMap::new(),
             states: Vec::new(),
             bundles: None,
@@ -224,7 +234,7 @@ impl Io {
         B::Data: Send,
     {
         let bundle = self.0.bundles.as_ref().and_then(|bundles| {
-            let cors = self.0.engine.config().cors.as_ref();
+            let cors = self.engine_config().cors.as_ref();
             bundles.find(&self.0.path, cors, &request)
         });
         match bundle {
@@ -236,6 +246,10 @@ impl Io {
     /// The path that the server answers, client files below it included.
     pub fn path(&self) -> &str {
         &self.0.path
+    }
+
+    pub(crate) fn engine_config(&self) -> &engineio::Config {
+        self.0.engine.config()
     }
 
     /// A namespace, if it was declared.
@@ -274,6 +288,11 @@ impl Io {
     /// The socket with this id.
     pub fn socket(&self, id: &str) -> Option<Socket> {
         self.0.root.socket(id)
+    }
+
+    /// Handles on the connections of this moment, for looking at what waits for them.
+    pub fn sessions(&self) -> Vec<SessionHandle> {
+        self.0.engine.sessions()
     }
 
     /// Number of open connections, those that have joined no namespace included.

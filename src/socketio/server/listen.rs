@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use engineio::WriteTimeout;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -49,13 +50,15 @@ impl Io {
 async fn connection(io: Io, tcp: TcpStream, peer: SocketAddr) {
     // Small frames must not wait for the peer's acknowledgement of the last ones.
     _ = tcp.set_nodelay(true);
+    let server = io.clone();
     let service = service_fn(move |request| {
-        let io = io.clone();
+        let io = server.clone();
         engineio::begin(async move { Ok::<_, Infallible>(io.handle(request, peer).await) })
     });
+    let stream = WriteTimeout::new(tcp, io.engine_config().write_timeout);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .serve_connection(TokioIo::new(tcp), service)
+        .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     // The client's faults are answered by hyper; there is nothing left to do here.
     _ = connection.await;

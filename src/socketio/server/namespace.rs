@@ -298,6 +298,15 @@ impl Namespace {
         self.0.adapter.rooms_count()
     }
 
+    /// Number of answers that the server waits for, over all sockets on this node.
+    pub fn acks_pending(&self) -> usize {
+        let sockets = self.sockets();
+        sockets
+            .iter()
+            .map(|socket| socket.acks().lock().len())
+            .sum()
+    }
+
     /// Every socket of the namespace on this node.
     pub fn sockets(&self) -> Vec<Socket> {
         self.0.adapter.sockets(&Target::default())

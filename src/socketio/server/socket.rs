@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::ack::{self, AckError, Waiter};
 use super::client::{Client, Command};
-use super::handler::{ConnectRequest, SocketData, find_data, parse_auth};
+use super::handler::{ConnectRequest, SocketData, find_data, parse_auth, put_data};
 use super::namespace::Namespace;
 use super::operators::{Broadcast, DEFAULT_ACK_TIMEOUT};
 use crate::socketio::adapter::JoinError;
@@ -57,7 +57,7 @@ struct Inner {
     namespace: Namespace,
     client: Arc<Client>,
     auth: Box<str>,
-    data: SocketData,
+    data: Mutex<SocketData>,
     membership: Mutex<Membership>,
     acks: Mutex<PendingAcks<Waiter>>,
 }
@@ -73,7 +73,7 @@ impl Socket {
             namespace,
             client,
             auth: request.raw_auth().into(),
-            data: request.take_data(),
+            data: Mutex::new(request.take_data()),
             membership: Mutex::default(),
             acks: Mutex::default(),
         }))
@@ -99,9 +99,15 @@ impl Socket {
         parse_auth(&self.0.auth)
     }
 
-    /// The value of this type that a middleware put beside the socket.
+    /// The value of this type that was put beside the socket.
     pub fn data<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
-        find_data(&self.0.data)
+        find_data(&self.0.data.lock())
+    }
+
+    /// Puts a value beside the socket. A second value of a type replaces the first, for who asks for
+    /// it afterwards.
+    pub fn set_data<T: Any + Send + Sync>(&self, data: T) {
+        put_data(&mut self.0.data.lock(), data);
     }
 
     /// What was given to [`IoBuilder::state`](super::io::IoBuilder::state) under this type.

@@ -215,6 +215,27 @@ async fn who_wants_to_see_what_does_not_fit_is_called() {
     assert_eq!(client.receive().await, ["32[false]"]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn data_beside_a_socket_is_put_and_replaced_at_any_time() {
+    let io = root(|ns| {
+        ns.on_connect(async |socket: Socket| socket.set_data("new".to_owned()))
+            .on(
+                "rename",
+                async |socket: Socket, Data(name): Data<String>| {
+                    socket.set_data(name);
+                },
+            )
+            .on("name", async |socket: Socket, ack: Ack| {
+                _ = ack.send(&socket.data::<String>().as_deref());
+            })
+    });
+    let client = Client::join(&io).await;
+    client
+        .send(&[r#"21["name"]"#, r#"2["rename","ann"]"#, r#"22["name"]"#])
+        .await;
+    assert_eq!(client.receive().await, [r#"31["new"]"#, r#"32["ann"]"#]);
+}
+
 /// A parameter of the application's own.
 struct Nick(String);
 

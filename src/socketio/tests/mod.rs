@@ -2,10 +2,12 @@
 
 mod adapter;
 mod allocations;
+mod conformance;
 mod handlers;
 mod harness;
 mod lifecycle;
 mod messages;
+mod msgpack;
 mod order;
 mod seeds;
 mod websocket;

@@ -322,7 +322,7 @@ async fn a_body_over_the_limit_is_413_while_it_is_still_arriving() {
 #[tokio::test]
 async fn ids_are_random_in_every_character() {
     const IDS: usize = 3_000;
-    let attacked = Attacked::start().await;
+    let attacked = Attacked::with(&["--rate-limits=off"]).await;
     let mut wire = Wire::to(attacked.program.address).await;
     let mut seen = std::collections::HashSet::new();
     let mut counts = vec![std::collections::HashMap::<u8, usize>::new(); 20];

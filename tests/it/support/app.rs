@@ -15,6 +15,8 @@ use super::rest::{Answer, request};
 /// A running server; it and its folder go when the value does.
 pub(crate) struct TestApp {
     pub(crate) address: SocketAddr,
+    /// Where the metrics are, with an address of their own.
+    pub(crate) metrics_address: Option<SocketAddr>,
     running: Option<Running>,
     folder: TempDir,
 }
@@ -41,6 +43,7 @@ impl TestApp {
         let running = app::start(settings).await.expect("a free port");
         Self {
             address: running.address(),
+            metrics_address: running.metrics_address(),
             running: Some(running),
             folder,
         }

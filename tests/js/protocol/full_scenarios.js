@@ -26,7 +26,7 @@ export function fullScenarios(variant) {
     Promise.all(Array.from({ length: count }, () => connect(t, server.url + namespace, mode)));
 
   inEveryMode(`the example server full, ${variant.name}`, (mode) => {
-    test("the first event is auth, with {} when the client sent none", async (t) => {
+    test("trap 81: the first event is auth, with {} when the client sent none", async (t) => {
       const socket = open(t, server.url, mode);
       assert.deepEqual(await next(socket, "auth"), {});
       assert.match(socket.id, /^[A-Za-z0-9_-]{20}$/);
@@ -173,7 +173,7 @@ export function fullScenarios(variant) {
       assert.deepEqual(heard, [["custom only"], []]);
     });
 
-    test("kick-me disconnects the namespace, and the client stays away", async (t) => {
+    test("trap 60: kick-me disconnects the namespace, and the client stays away", async (t) => {
       const socket = await connect(t, server.url, mode);
       socket.emit("kick-me");
       const reason = await next(socket, "disconnect");
@@ -181,7 +181,7 @@ export function fullScenarios(variant) {
       assert.equal(socket.active, false);
     });
 
-    test("drop-me closes the connection, and the client comes back by itself", async (t) => {
+    test("trap 60: drop-me closes the connection, and the client comes back by itself", async (t) => {
       const socket = await connect(t, server.url, mode);
       const before = { id: socket.id, sid: socket.io.engine.id };
       socket.emit("drop-me");

@@ -230,6 +230,59 @@ beside("engineio_suite", {}, (same, differs) => {
       rest: [afterwards, ""],
     });
   }
+  const version = (number) => UPGRADE.replace("13", number);
+  differs("a WebSocket of version 8", get("EIO=4&transport=websocket", version(8)), {
+    status: ["HTTP/1.1 101 Switching Protocols", BAD],
+    headers: [
+      [ANY_ORIGIN, "sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", "upgrade: websocket"],
+      [HTML, "sec-websocket-version: 13"],
+    ],
+    body: ["", "Bad request"],
+    rest: ['\x81g0{"sid":"SID","upgrades":[],"pingInterval":300,"pingTimeout":200,"maxPayload":1000000}', ""],
+  });
+  differs("a WebSocket of version 9", get("EIO=4&transport=websocket", version(9)), {
+    headers: [[HTML, "sec-websocket-version: 13, 8"], [HTML, "sec-websocket-version: 13"]],
+    body: ["Missing or invalid Sec-WebSocket-Version header", "Bad request"],
+  });
+  differs("a WebSocket for polling", attach(OPEN), {
+    status: ["HTTP/1.1 101 Switching Protocols", BAD],
+    headers: [[ANY_ORIGIN, "sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", "upgrade: websocket"], [HTML]],
+    body: ["", "Bad request"],
+    rest: ["\x88\x00", ""],
+  });
+  differs("an upgrade by another method", request("POST /engine.io/?EIO=4&transport=websocket", { headers: UPGRADE }), {
+    headers: [[HTML], [ANY_ORIGIN, JSON_TYPE]],
+    body: ["Bad handshake method", '{"code":2,"message":"Bad handshake method"}'],
+  });
+  differs("an upgrade to another protocol", get("EIO=4&transport=none", "Connection: Upgrade\r\nUpgrade: h2c\r\n"), {
+    headers: [[HTML], [ANY_ORIGIN, JSON_TYPE]],
+    body: ["Transport unknown", '{"code":0,"message":"Transport unknown"}'],
+  });
+  differs("no Host", `GET /engine.io/?${OPEN} HTTP/1.1\r\n\r\n`, {
+    headers: [[], [JSON_TYPE]],
+    body: ["", BAD_REQUEST],
+  });
+  const none = '{"code":0,"message":"Transport unknown"}';
+  differs("two Hosts", get("EIO=4&transport=none", "Host: other\r\n"), {
+    headers: [[ANY_ORIGIN, JSON_TYPE], [JSON_TYPE]],
+    body: [none, BAD_REQUEST],
+  });
+  differs("70 headers", get("EIO=4&transport=none", "X: y\r\n".repeat(70)), {
+    status: [BAD, "HTTP/1.1 431 Request Header Fields Too Large"],
+    headers: [[ANY_ORIGIN, JSON_TYPE], []],
+    body: [none, ""],
+  });
+  same("40 KiB of headers", get("EIO=4&transport=none", `X: ${"y".repeat(40_000)}\r\n`));
+  differs("a target of 9,000 bytes", get(`EIO=4&transport=none&x=${"y".repeat(9000)}`), {
+    status: [BAD, "HTTP/1.1 414 URI Too Long"],
+    headers: [[ANY_ORIGIN, JSON_TYPE], []],
+    body: [none, ""],
+  });
+  const both = "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n";
+  differs("a length beside chunks", `POST /engine.io/?${OPEN} HTTP/1.1\r\nHost: h\r\n${both}\r\n0\r\n\r\n`, {
+    headers: [[], [ANY_ORIGIN, JSON_TYPE]],
+    body: ["", '{"code":2,"message":"Bad handshake method"}'],
+  });
   differs("a WebSocket without its key", get("EIO=4&transport=websocket", "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"), {
     body: ["Missing or invalid Sec-WebSocket-Key header", "Bad request"],
   });

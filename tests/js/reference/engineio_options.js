@@ -18,7 +18,7 @@ const OPTIONS = {
   "cookie-attributes": {
     cookie: {
       name: "session",
-      path: "/chat",
+      path: "/app",
       domain: "example.org",
       httpOnly: false,
       sameSite: "none",

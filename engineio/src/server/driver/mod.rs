@@ -58,6 +58,7 @@ struct Post {
 struct Probe {
     stream: WebSocketStream,
     outbox: Outbox,
+    since: Instant,
 }
 
 /// Whether a step has left work for the same turn, or for the next.

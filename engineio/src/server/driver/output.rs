@@ -49,7 +49,7 @@ impl<H: Handler> Driver<H> {
             self.write_stream(cx, now);
             match self.session.poll_event() {
                 None => break,
-                Some(Event::Upgraded) => self.promote_probe(),
+                Some(Event::Upgraded) => self.promote_probe(now),
                 Some(Event::DropProbe) => self.drop_probe(),
                 Some(Event::Closed(reason)) => self.finish(reason, now),
             }
@@ -108,11 +108,20 @@ impl<H: Handler> Driver<H> {
         self.session.poll_write(&mut slot.outbox, now);
     }
 
-    fn promote_probe(&mut self) {
+    fn promote_probe(&mut self, now: Instant) {
         let Some(probe) = self.probe.take() else {
             return;
         };
-        let Probe { stream, mut outbox } = *probe;
+        let Probe {
+            stream,
+            mut outbox,
+            since,
+        } = *probe;
+        let metrics = self.registry.metrics();
+        metrics.upgrades.count();
+        metrics
+            .upgrade_time
+            .observe_time(now.saturating_duration_since(since));
         let mut slot = self.shared.lock();
         slot.outbox.adopt(&mut outbox);
         slot.outbox.set_sink(Sink::Ready);
@@ -138,6 +147,7 @@ impl<H: Handler> Driver<H> {
     /// The session is over: everything that is not the handler's goes now.
     fn finish(&mut self, reason: CloseReason, now: Instant) {
         self.closed = true;
+        self.registry.metrics().closed(reason).count();
         self.reply_to_poll();
         self.finish_post(PostReply::Ok);
         let outbox = self.retire();

@@ -56,28 +56,28 @@ async fn one(
     )
 }
 
-pub(super) async fn chats(
-    connection: &mut PgConnection,
-    user: &UserId,
-    cursor: Option<&ChatCursor>,
-    limit: u32,
-) -> Result<Vec<Chat>, StoreError> {
-    let rows = sqlx::query_as::<_, ChatRow>(
-        "SELECT c.*,
+pub(super) const LIST: &str = "SELECT c.*,
                 (SELECT count(*) FROM (SELECT 1 FROM messages m
                      WHERE m.chat_id = c.id AND m.seq > c.read_seq
                        AND m.sender_id <> $1 AND m.deleted_at IS NULL LIMIT 100) unread) AS unread_count
          FROM (SELECT c.*, p.read_seq FROM participants p JOIN chats c ON c.id = p.chat_id
                WHERE p.user_id = $1 AND ($2 IS NULL OR (c.updated_at, c.id) < ($2, $3))
                ORDER BY c.updated_at DESC, c.id DESC LIMIT $4) c
-         ORDER BY c.updated_at DESC, c.id DESC",
-    )
-    .bind(user.as_str())
-    .bind(cursor.map(|cursor| cursor.updated_at.0))
-    .bind(cursor.map(|cursor| cursor.id.as_str()))
-    .bind(i64::from(limit))
-    .fetch_all(&mut *connection)
-    .await?;
+         ORDER BY c.updated_at DESC, c.id DESC";
+
+pub(super) async fn chats(
+    connection: &mut PgConnection,
+    user: &UserId,
+    cursor: Option<&ChatCursor>,
+    limit: u32,
+) -> Result<Vec<Chat>, StoreError> {
+    let rows = sqlx::query_as::<_, ChatRow>(LIST)
+        .bind(user.as_str())
+        .bind(cursor.map(|cursor| cursor.updated_at.0))
+        .bind(cursor.map(|cursor| cursor.id.as_str()))
+        .bind(i64::from(limit))
+        .fetch_all(&mut *connection)
+        .await?;
     complete(connection, rows, Some(user)).await
 }
 
@@ -101,21 +101,27 @@ async fn complete(
     Ok(assembled.collect())
 }
 
+pub(super) const PARTICIPANTS: &str =
+    "SELECT p.chat_id, p.user_id, u.name, p.role, p.joined_at, p.read_seq, p.delivered_seq
+         FROM participants p JOIN users u ON u.id = p.user_id
+         WHERE p.chat_id = ANY($1)
+         ORDER BY p.joined_at, p.user_id";
+
 async fn participants_of(
     connection: &mut PgConnection,
     ids: &[&str],
 ) -> Result<HashMap<String, Vec<Participant>>, StoreError> {
-    let rows = sqlx::query_as::<_, ParticipantRow>(
-        "SELECT p.chat_id, p.user_id, u.name, p.role, p.joined_at, p.read_seq, p.delivered_seq
-         FROM participants p JOIN users u ON u.id = p.user_id
-         WHERE p.chat_id = ANY($1)
-         ORDER BY p.joined_at, p.user_id",
-    )
-    .bind(ids)
-    .fetch_all(connection)
-    .await?;
+    let rows = sqlx::query_as::<_, ParticipantRow>(PARTICIPANTS)
+        .bind(ids)
+        .fetch_all(connection)
+        .await?;
     by_chat(rows)
 }
+
+pub(super) const LAST_MESSAGES: &str = "SELECT m.*, u.name AS sender_name, u.role AS sender_role
+         FROM unnest($1, $2) AS place (chat_id, seq)
+         JOIN messages m ON m.chat_id = place.chat_id AND m.seq = place.seq
+         LEFT JOIN users u ON u.id = m.sender_id";
 
 /// The message that each row's `last_seq` names, so that the two agree.
 async fn last_messages(
@@ -125,16 +131,11 @@ async fn last_messages(
 ) -> Result<HashMap<String, Message>, StoreError> {
     let chats: Vec<&str> = rows.iter().map(ChatRow::id).collect();
     let seqs: Vec<i64> = rows.iter().map(ChatRow::last_seq).collect();
-    let rows = sqlx::query_as::<_, MessageRow>(
-        "SELECT m.*, u.name AS sender_name, u.role AS sender_role
-         FROM unnest($1, $2) AS place (chat_id, seq)
-         JOIN messages m ON m.chat_id = place.chat_id AND m.seq = place.seq
-         LEFT JOIN users u ON u.id = m.sender_id",
-    )
-    .bind(chats)
-    .bind(seqs)
-    .fetch_all(&mut *connection)
-    .await?;
+    let rows = sqlx::query_as::<_, MessageRow>(LAST_MESSAGES)
+        .bind(chats)
+        .bind(seqs)
+        .fetch_all(&mut *connection)
+        .await?;
     let messages = with_reactions(connection, rows, viewer).await?;
     Ok(messages
         .into_iter()
@@ -410,22 +411,22 @@ pub(super) async fn raise_delivered(
     Ok(done.rows_affected() > 0)
 }
 
+pub(super) const UNREAD: &str = "SELECT p.read_seq,
+                (SELECT count(*) FROM (SELECT 1 FROM messages m
+                     WHERE m.chat_id = p.chat_id AND m.seq > p.read_seq
+                       AND m.sender_id <> $2 AND m.deleted_at IS NULL LIMIT 100) unread)
+         FROM participants p WHERE p.chat_id = $1 AND p.user_id = $2";
+
 pub(super) async fn unread(
     connection: &mut PgConnection,
     chat: &ChatId,
     user: &UserId,
 ) -> Result<Option<(Seq, u32)>, StoreError> {
-    let row: Option<(i64, i64)> = sqlx::query_as(
-        "SELECT p.read_seq,
-                (SELECT count(*) FROM (SELECT 1 FROM messages m
-                     WHERE m.chat_id = p.chat_id AND m.seq > p.read_seq
-                       AND m.sender_id <> $2 AND m.deleted_at IS NULL LIMIT 100) unread)
-         FROM participants p WHERE p.chat_id = $1 AND p.user_id = $2",
-    )
-    .bind(chat.as_str())
-    .bind(user.as_str())
-    .fetch_optional(connection)
-    .await?;
+    let row: Option<(i64, i64)> = sqlx::query_as(UNREAD)
+        .bind(chat.as_str())
+        .bind(user.as_str())
+        .fetch_optional(connection)
+        .await?;
     Ok(row.map(|(read, unread)| (Seq(read as u64), unread as u32)))
 }
 

@@ -7,6 +7,11 @@ use crate::chat::domain::{ChatId, ClientMsgId, Message, MessageId, Rev, Seq, Tim
 use crate::chat::storage::rows::{MessageRow, ReactionRow, add_reactions, id_list, read_all};
 use crate::chat::storage::{History, NewMessage, NewReaction, Page, Repeat, StoreError, Viewer};
 
+pub(super) const REACTIONS: &str =
+    "SELECT message_id, emoji, count(*) AS count, bool_or(user_id = $1) AS mine
+         FROM reactions WHERE message_id = ANY($2)
+         GROUP BY message_id, emoji ORDER BY min(created_at), emoji";
+
 /// Completes messages with their reactions; `viewer` decides what is `mine`.
 pub(super) async fn with_reactions(
     connection: &mut PgConnection,
@@ -17,15 +22,11 @@ pub(super) async fn with_reactions(
     if messages.is_empty() {
         return Ok(messages);
     }
-    let rows = sqlx::query_as::<_, ReactionRow>(
-        "SELECT message_id, emoji, count(*) AS count, bool_or(user_id = $1) AS mine
-         FROM reactions WHERE message_id = ANY($2)
-         GROUP BY message_id, emoji ORDER BY min(created_at), emoji",
-    )
-    .bind(viewer.map_or("", UserId::as_str))
-    .bind(list(messages.iter(), |message| message.id.as_str()))
-    .fetch_all(connection)
-    .await?;
+    let rows = sqlx::query_as::<_, ReactionRow>(REACTIONS)
+        .bind(viewer.map_or("", UserId::as_str))
+        .bind(list(messages.iter(), |message| message.id.as_str()))
+        .fetch_all(connection)
+        .await?;
     add_reactions(&mut messages, rows, viewer);
     Ok(messages)
 }
@@ -61,6 +62,12 @@ pub(super) async fn history(
     }))
 }
 
+pub(super) const RANGE: &str = "SELECT m.*, u.name AS sender_name, u.role AS sender_role
+         FROM messages m LEFT JOIN users u ON u.id = m.sender_id
+         WHERE m.chat_id = $1 AND m.seq BETWEEN $2 AND $3 AND ($4 OR EXISTS
+             (SELECT 1 FROM participants WHERE chat_id = $1 AND user_id = $5))
+         ORDER BY m.seq";
+
 /// Who may see the chat is asked again, so that a removal in between counts.
 async fn range(
     connection: &mut PgConnection,
@@ -69,20 +76,14 @@ async fn range(
     first: Seq,
     end: Seq,
 ) -> Result<Vec<MessageRow>, StoreError> {
-    Ok(sqlx::query_as(
-        "SELECT m.*, u.name AS sender_name, u.role AS sender_role
-         FROM messages m LEFT JOIN users u ON u.id = m.sender_id
-         WHERE m.chat_id = $1 AND m.seq BETWEEN $2 AND $3 AND ($4 OR EXISTS
-             (SELECT 1 FROM participants WHERE chat_id = $1 AND user_id = $5))
-         ORDER BY m.seq",
-    )
-    .bind(chat.as_str())
-    .bind(first.0 as i64)
-    .bind(end.0 as i64)
-    .bind(viewer.sees_all)
-    .bind(viewer.user.as_str())
-    .fetch_all(connection)
-    .await?)
+    Ok(sqlx::query_as(RANGE)
+        .bind(chat.as_str())
+        .bind(first.0 as i64)
+        .bind(end.0 as i64)
+        .bind(viewer.sees_all)
+        .bind(viewer.user.as_str())
+        .fetch_all(connection)
+        .await?)
 }
 
 pub(super) async fn message(
@@ -104,23 +105,26 @@ pub(super) async fn message(
     Ok(with_reactions(connection, rows, Some(viewer)).await?.pop())
 }
 
+pub(super) const BY_SEQ: &str = "SELECT m.*, u.name AS sender_name, u.role AS sender_role
+         FROM messages m LEFT JOIN users u ON u.id = m.sender_id
+         WHERE m.chat_id = $1 AND m.seq = ANY($2)";
+
 pub(super) async fn by_seq(
     connection: &mut PgConnection,
     chat: &ChatId,
     seqs: &[Seq],
 ) -> Result<Vec<Message>, StoreError> {
     let seqs: Vec<i64> = seqs.iter().map(|seq| seq.0 as i64).collect();
-    let rows = sqlx::query_as::<_, MessageRow>(
-        "SELECT m.*, u.name AS sender_name, u.role AS sender_role
-         FROM messages m LEFT JOIN users u ON u.id = m.sender_id
-         WHERE m.chat_id = $1 AND m.seq = ANY($2)",
-    )
-    .bind(chat.as_str())
-    .bind(seqs)
-    .fetch_all(&mut *connection)
-    .await?;
+    let rows = sqlx::query_as::<_, MessageRow>(BY_SEQ)
+        .bind(chat.as_str())
+        .bind(seqs)
+        .fetch_all(&mut *connection)
+        .await?;
     with_reactions(connection, rows, None).await
 }
+
+pub(super) const REPEAT: &str = "SELECT id, body_hash FROM messages
+         WHERE chat_id = $1 AND sender_id = $2 AND client_msg_id = $3";
 
 pub(super) async fn repeat(
     connection: &mut PgConnection,
@@ -128,15 +132,12 @@ pub(super) async fn repeat(
     sender: &UserId,
     client_msg_id: &ClientMsgId,
 ) -> Result<Option<Repeat>, StoreError> {
-    let found: Option<(String, Vec<u8>)> = sqlx::query_as(
-        "SELECT id, body_hash FROM messages
-         WHERE chat_id = $1 AND sender_id = $2 AND client_msg_id = $3",
-    )
-    .bind(chat.as_str())
-    .bind(sender.as_str())
-    .bind(client_msg_id.as_str())
-    .fetch_optional(&mut *connection)
-    .await?;
+    let found: Option<(String, Vec<u8>)> = sqlx::query_as(REPEAT)
+        .bind(chat.as_str())
+        .bind(sender.as_str())
+        .bind(client_msg_id.as_str())
+        .fetch_optional(&mut *connection)
+        .await?;
     let Some((id, body_hash)) = found else {
         return Ok(None);
     };

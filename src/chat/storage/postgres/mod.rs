@@ -37,7 +37,7 @@ const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
 const STATEMENT_TIMEOUT: &str = "5s";
 
 /// How long the server lets it wait for a lock.
-const LOCK_TIMEOUT: &str = "3s";
+const LOCK_TIMEOUT: &str = if cfg!(test) { "300ms" } else { "3s" };
 
 /// How long the server keeps a transaction that nobody goes on with.
 const IDLE_TIMEOUT: &str = "15s";
@@ -103,7 +103,7 @@ pub fn postgres_address(url: &str) -> Option<String> {
 
 /// On a connection of its own: building an index may take longer than any
 /// statement of the application.
-async fn migrate(options: &PgConnectOptions) -> Result<(), StoreError> {
+pub(super) async fn migrate(options: &PgConnectOptions) -> Result<(), StoreError> {
     let mut connection = options.connect().await?;
     sqlx::migrate!("migrations/postgres")
         .run(&mut connection)
@@ -128,3 +128,25 @@ impl Store for Postgres {
 fn list<'a, T: 'a, U: 'a>(rows: impl Iterator<Item = T>, column: impl Fn(T) -> U) -> Vec<U> {
     rows.map(column).collect()
 }
+
+/// The questions whose plans are tested, and the types of their parameters.
+#[cfg(test)]
+pub(super) const QUESTIONS: [(&str, &str, &str); 13] = [
+    ("LIST", chats::LIST, "text, bigint, text, bigint"),
+    ("PARTICIPANTS", chats::PARTICIPANTS, "text[]"),
+    ("LAST_MESSAGES", chats::LAST_MESSAGES, "text[], bigint[]"),
+    ("UNREAD", chats::UNREAD, "text, text"),
+    ("REACTIONS", messages::REACTIONS, "text, text[]"),
+    ("RANGE", messages::RANGE, "text, bigint, bigint, bool, text"),
+    ("BY_SEQ", messages::BY_SEQ, "text, bigint[]"),
+    ("REPEAT", messages::REPEAT, "text, text, text"),
+    ("HEAD", log::HEAD, "text"),
+    (
+        "ENTRIES",
+        log::ENTRIES,
+        "text, bigint, bigint, text, bigint",
+    ),
+    ("SEARCH", people::SEARCH, "text, bigint, bigint"),
+    ("LOOK_UP", posting::LOOK_UP, "text[], text[], text[]"),
+    ("PAGE", notifications::PAGE, "text, text, bigint"),
+];

@@ -8,6 +8,17 @@ use crate::chat::storage::posting::Rows;
 use crate::chat::storage::rows::{FoundRow, in_places};
 use crate::chat::storage::{Asked, Found, StoreError};
 
+const LOCK: &str = "SELECT 1 FROM chats WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE";
+
+pub(super) const LOOK_UP: &str = "SELECT a.place - 1 AS place, c.is_group, c.last_seq, c.rev,
+                coalesce(p.read_seq, 0) AS read_seq, p.role,
+                EXISTS (SELECT 1 FROM messages m
+                    WHERE m.chat_id = c.id AND m.sender_id = a.sender_id
+                      AND m.client_msg_id = a.client_msg_id) AS repeated
+         FROM unnest($1, $2, $3) WITH ORDINALITY AS a (chat_id, sender_id, client_msg_id, place)
+         JOIN chats c ON c.id = a.chat_id
+         LEFT JOIN participants p ON p.chat_id = c.id AND p.user_id = a.sender_id";
+
 /// Locks the chats first, in a statement of its own: what the second one sees
 /// is then as it stays.
 pub(super) async fn look_up(
@@ -15,27 +26,18 @@ pub(super) async fn look_up(
     asked: &[Asked<'_>],
 ) -> Result<Vec<Found>, StoreError> {
     let chats = list(asked.iter(), |asked| asked.chat.as_str());
-    sqlx::query("SELECT 1 FROM chats WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE")
+    sqlx::query(LOCK)
         .bind(&chats)
         .execute(&mut *connection)
         .await?;
-    let rows = sqlx::query_as::<_, FoundRow>(
-        "SELECT a.place - 1 AS place, c.is_group, c.last_seq, c.rev,
-                coalesce(p.read_seq, 0) AS read_seq, p.role,
-                EXISTS (SELECT 1 FROM messages m
-                    WHERE m.chat_id = c.id AND m.sender_id = a.sender_id
-                      AND m.client_msg_id = a.client_msg_id) AS repeated
-         FROM unnest($1, $2, $3) WITH ORDINALITY AS a (chat_id, sender_id, client_msg_id, place)
-         JOIN chats c ON c.id = a.chat_id
-         LEFT JOIN participants p ON p.chat_id = c.id AND p.user_id = a.sender_id",
-    )
-    .bind(chats)
-    .bind(list(asked.iter(), |asked| asked.sender.as_str()))
-    .bind(list(asked.iter(), |asked| {
-        asked.client_msg_id.map(ClientMsgId::as_str)
-    }))
-    .fetch_all(connection)
-    .await?;
+    let rows = sqlx::query_as::<_, FoundRow>(LOOK_UP)
+        .bind(chats)
+        .bind(list(asked.iter(), |asked| asked.sender.as_str()))
+        .bind(list(asked.iter(), |asked| {
+            asked.client_msg_id.map(ClientMsgId::as_str)
+        }))
+        .fetch_all(connection)
+        .await?;
     in_places(rows, asked.len())
 }
 

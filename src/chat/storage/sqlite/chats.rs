@@ -55,28 +55,28 @@ async fn one(
     )
 }
 
-pub(super) async fn chats(
-    connection: &mut SqliteConnection,
-    user: &UserId,
-    cursor: Option<&ChatCursor>,
-    limit: u32,
-) -> Result<Vec<Chat>, StoreError> {
-    let rows = sqlx::query_as::<_, ChatRow>(
-        "SELECT c.*,
+pub(super) const LIST: &str = "SELECT c.*,
                 (SELECT count(*) FROM (SELECT 1 FROM messages m
                      WHERE m.chat_id = c.id AND m.seq > c.read_seq
                        AND m.sender_id <> ?1 AND m.deleted_at IS NULL LIMIT 100) unread) AS unread_count
          FROM (SELECT c.*, p.read_seq FROM participants p JOIN chats c ON c.id = p.chat_id
                WHERE p.user_id = ?1 AND (?2 IS NULL OR (c.updated_at, c.id) < (?2, ?3))
                ORDER BY c.updated_at DESC, c.id DESC LIMIT ?4) c
-         ORDER BY c.updated_at DESC, c.id DESC",
-    )
-    .bind(user.as_str())
-    .bind(cursor.map(|cursor| cursor.updated_at.0))
-    .bind(cursor.map(|cursor| cursor.id.as_str()))
-    .bind(limit)
-    .fetch_all(&mut *connection)
-    .await?;
+         ORDER BY c.updated_at DESC, c.id DESC";
+
+pub(super) async fn chats(
+    connection: &mut SqliteConnection,
+    user: &UserId,
+    cursor: Option<&ChatCursor>,
+    limit: u32,
+) -> Result<Vec<Chat>, StoreError> {
+    let rows = sqlx::query_as::<_, ChatRow>(LIST)
+        .bind(user.as_str())
+        .bind(cursor.map(|cursor| cursor.updated_at.0))
+        .bind(cursor.map(|cursor| cursor.id.as_str()))
+        .bind(limit)
+        .fetch_all(&mut *connection)
+        .await?;
     complete(connection, rows, Some(user)).await
 }
 
@@ -100,21 +100,27 @@ async fn complete(
     Ok(assembled.collect())
 }
 
+pub(super) const PARTICIPANTS: &str =
+    "SELECT p.chat_id, p.user_id, u.name, p.role, p.joined_at, p.read_seq, p.delivered_seq
+         FROM participants p JOIN users u ON u.id = p.user_id
+         WHERE p.chat_id IN (SELECT value FROM json_each(?))
+         ORDER BY p.joined_at, p.user_id";
+
 async fn participants_of(
     connection: &mut SqliteConnection,
     ids: &str,
 ) -> Result<HashMap<String, Vec<Participant>>, StoreError> {
-    let rows = sqlx::query_as::<_, ParticipantRow>(
-        "SELECT p.chat_id, p.user_id, u.name, p.role, p.joined_at, p.read_seq, p.delivered_seq
-         FROM participants p JOIN users u ON u.id = p.user_id
-         WHERE p.chat_id IN (SELECT value FROM json_each(?))
-         ORDER BY p.joined_at, p.user_id",
-    )
-    .bind(ids)
-    .fetch_all(connection)
-    .await?;
+    let rows = sqlx::query_as::<_, ParticipantRow>(PARTICIPANTS)
+        .bind(ids)
+        .fetch_all(connection)
+        .await?;
     by_chat(rows)
 }
+
+pub(super) const LAST_MESSAGES: &str = "SELECT m.*, u.name AS sender_name, u.role AS sender_role
+         FROM json_each(?) place
+         JOIN messages m ON m.chat_id = place.value ->> 0 AND m.seq = place.value ->> 1
+         LEFT JOIN users u ON u.id = m.sender_id";
 
 /// The message that each row's `last_seq` names, so that the two agree.
 async fn last_messages(
@@ -124,15 +130,10 @@ async fn last_messages(
 ) -> Result<HashMap<String, Message>, StoreError> {
     let places: Vec<_> = rows.iter().map(|row| (row.id(), row.last_seq())).collect();
     let places = serde_json::to_string(&places).unwrap_or_default();
-    let rows = sqlx::query_as::<_, MessageRow>(
-        "SELECT m.*, u.name AS sender_name, u.role AS sender_role
-         FROM json_each(?) place
-         JOIN messages m ON m.chat_id = place.value ->> 0 AND m.seq = place.value ->> 1
-         LEFT JOIN users u ON u.id = m.sender_id",
-    )
-    .bind(places)
-    .fetch_all(&mut *connection)
-    .await?;
+    let rows = sqlx::query_as::<_, MessageRow>(LAST_MESSAGES)
+        .bind(places)
+        .fetch_all(&mut *connection)
+        .await?;
     let messages = with_reactions(connection, rows, viewer).await?;
     Ok(messages
         .into_iter()
@@ -411,22 +412,22 @@ pub(super) async fn raise_delivered(
     Ok(done.rows_affected() > 0)
 }
 
+pub(super) const UNREAD: &str = "SELECT p.read_seq,
+                (SELECT count(*) FROM (SELECT 1 FROM messages m
+                     WHERE m.chat_id = p.chat_id AND m.seq > p.read_seq
+                       AND m.sender_id <> ?2 AND m.deleted_at IS NULL LIMIT 100) unread)
+         FROM participants p WHERE p.chat_id = ?1 AND p.user_id = ?2";
+
 pub(super) async fn unread(
     connection: &mut SqliteConnection,
     chat: &ChatId,
     user: &UserId,
 ) -> Result<Option<(Seq, u32)>, StoreError> {
-    let row: Option<(i64, u32)> = sqlx::query_as(
-        "SELECT p.read_seq,
-                (SELECT count(*) FROM (SELECT 1 FROM messages m
-                     WHERE m.chat_id = p.chat_id AND m.seq > p.read_seq
-                       AND m.sender_id <> ?2 AND m.deleted_at IS NULL LIMIT 100) unread)
-         FROM participants p WHERE p.chat_id = ?1 AND p.user_id = ?2",
-    )
-    .bind(chat.as_str())
-    .bind(user.as_str())
-    .fetch_optional(connection)
-    .await?;
+    let row: Option<(i64, u32)> = sqlx::query_as(UNREAD)
+        .bind(chat.as_str())
+        .bind(user.as_str())
+        .fetch_optional(connection)
+        .await?;
     Ok(row.map(|(read, unread)| (Seq(read as u64), unread)))
 }
 

@@ -6,20 +6,25 @@ use crate::chat::domain::{ChatId, Rev, Timestamp, UserId};
 use crate::chat::storage::rows::{HeadRow, LogRow};
 use crate::chat::storage::{Head, LogEntry, PRUNED_AT_ONCE, StoreError};
 
+pub(super) const HEAD: &str = "SELECT c.rev, c.last_seq,
+                (SELECT min(rev) FROM chat_events WHERE chat_id = c.id) AS oldest
+         FROM chats c WHERE c.id = ?1";
+
 pub(super) async fn head(
     connection: &mut SqliteConnection,
     chat: &ChatId,
 ) -> Result<Option<Head>, StoreError> {
-    let row = sqlx::query_as::<_, HeadRow>(
-        "SELECT c.rev, c.last_seq,
-                (SELECT min(rev) FROM chat_events WHERE chat_id = c.id) AS oldest
-         FROM chats c WHERE c.id = ?1",
-    )
-    .bind(chat.as_str())
-    .fetch_optional(connection)
-    .await?;
+    let row = sqlx::query_as::<_, HeadRow>(HEAD)
+        .bind(chat.as_str())
+        .fetch_optional(connection)
+        .await?;
     Ok(row.map(HeadRow::read))
 }
+
+pub(super) const ENTRIES: &str = "SELECT rev, kind, seq, payload FROM chat_events
+         WHERE chat_id = ?1 AND rev > ?2 AND rev <= ?3 AND (?4 IS NULL OR EXISTS
+             (SELECT 1 FROM participants WHERE chat_id = ?1 AND user_id = ?4))
+         ORDER BY rev LIMIT ?5";
 
 pub(super) async fn entries(
     connection: &mut SqliteConnection,
@@ -29,19 +34,14 @@ pub(super) async fn entries(
     head: Rev,
     limit: u32,
 ) -> Result<Vec<LogEntry>, StoreError> {
-    let rows = sqlx::query_as::<_, LogRow>(
-        "SELECT rev, kind, seq, payload FROM chat_events
-         WHERE chat_id = ?1 AND rev > ?2 AND rev <= ?3 AND (?4 IS NULL OR EXISTS
-             (SELECT 1 FROM participants WHERE chat_id = ?1 AND user_id = ?4))
-         ORDER BY rev LIMIT ?5",
-    )
-    .bind(chat.as_str())
-    .bind(since.0 as i64)
-    .bind(head.0 as i64)
-    .bind(viewer.map(UserId::as_str))
-    .bind(limit)
-    .fetch_all(connection)
-    .await?;
+    let rows = sqlx::query_as::<_, LogRow>(ENTRIES)
+        .bind(chat.as_str())
+        .bind(since.0 as i64)
+        .bind(head.0 as i64)
+        .bind(viewer.map(UserId::as_str))
+        .bind(limit)
+        .fetch_all(connection)
+        .await?;
     rows.into_iter().map(LogRow::read).collect()
 }
 

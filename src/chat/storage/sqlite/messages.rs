@@ -6,6 +6,11 @@ use crate::chat::domain::{ChatId, ClientMsgId, Message, MessageId, Rev, Seq, Tim
 use crate::chat::storage::rows::{MessageRow, ReactionRow, add_reactions, id_list, read_all};
 use crate::chat::storage::{History, NewMessage, NewReaction, Page, Repeat, StoreError, Viewer};
 
+pub(super) const REACTIONS: &str =
+    "SELECT message_id, emoji, count(*) AS count, max(user_id = ?) AS mine
+         FROM reactions WHERE message_id IN (SELECT value FROM json_each(?))
+         GROUP BY message_id, emoji ORDER BY min(created_at), emoji";
+
 /// Completes messages with their reactions; `viewer` decides what is `mine`.
 pub(super) async fn with_reactions(
     connection: &mut SqliteConnection,
@@ -16,15 +21,11 @@ pub(super) async fn with_reactions(
     if messages.is_empty() {
         return Ok(messages);
     }
-    let rows = sqlx::query_as::<_, ReactionRow>(
-        "SELECT message_id, emoji, count(*) AS count, max(user_id = ?) AS mine
-         FROM reactions WHERE message_id IN (SELECT value FROM json_each(?))
-         GROUP BY message_id, emoji ORDER BY min(created_at), emoji",
-    )
-    .bind(viewer.map_or("", UserId::as_str))
-    .bind(id_list(messages.iter().map(|message| message.id.as_str())))
-    .fetch_all(connection)
-    .await?;
+    let rows = sqlx::query_as::<_, ReactionRow>(REACTIONS)
+        .bind(viewer.map_or("", UserId::as_str))
+        .bind(id_list(messages.iter().map(|message| message.id.as_str())))
+        .fetch_all(connection)
+        .await?;
     add_reactions(&mut messages, rows, viewer);
     Ok(messages)
 }
@@ -60,6 +61,12 @@ pub(super) async fn history(
     }))
 }
 
+pub(super) const RANGE: &str = "SELECT m.*, u.name AS sender_name, u.role AS sender_role
+         FROM messages m LEFT JOIN users u ON u.id = m.sender_id
+         WHERE m.chat_id = ?1 AND m.seq BETWEEN ?2 AND ?3 AND (?4 OR EXISTS
+             (SELECT 1 FROM participants WHERE chat_id = ?1 AND user_id = ?5))
+         ORDER BY m.seq";
+
 /// Who may see the chat is asked again, so that a removal in between counts.
 async fn range(
     connection: &mut SqliteConnection,
@@ -68,20 +75,14 @@ async fn range(
     first: Seq,
     end: Seq,
 ) -> Result<Vec<MessageRow>, StoreError> {
-    Ok(sqlx::query_as(
-        "SELECT m.*, u.name AS sender_name, u.role AS sender_role
-         FROM messages m LEFT JOIN users u ON u.id = m.sender_id
-         WHERE m.chat_id = ?1 AND m.seq BETWEEN ?2 AND ?3 AND (?4 OR EXISTS
-             (SELECT 1 FROM participants WHERE chat_id = ?1 AND user_id = ?5))
-         ORDER BY m.seq",
-    )
-    .bind(chat.as_str())
-    .bind(first.0 as i64)
-    .bind(end.0 as i64)
-    .bind(viewer.sees_all)
-    .bind(viewer.user.as_str())
-    .fetch_all(connection)
-    .await?)
+    Ok(sqlx::query_as(RANGE)
+        .bind(chat.as_str())
+        .bind(first.0 as i64)
+        .bind(end.0 as i64)
+        .bind(viewer.sees_all)
+        .bind(viewer.user.as_str())
+        .fetch_all(connection)
+        .await?)
 }
 
 pub(super) async fn message(
@@ -103,23 +104,26 @@ pub(super) async fn message(
     Ok(with_reactions(connection, rows, Some(viewer)).await?.pop())
 }
 
+pub(super) const BY_SEQ: &str = "SELECT m.*, u.name AS sender_name, u.role AS sender_role
+         FROM messages m LEFT JOIN users u ON u.id = m.sender_id
+         WHERE m.chat_id = ? AND m.seq IN (SELECT value FROM json_each(?))";
+
 pub(super) async fn by_seq(
     connection: &mut SqliteConnection,
     chat: &ChatId,
     seqs: &[Seq],
 ) -> Result<Vec<Message>, StoreError> {
     let list: Vec<u64> = seqs.iter().map(|seq| seq.0).collect();
-    let rows = sqlx::query_as::<_, MessageRow>(
-        "SELECT m.*, u.name AS sender_name, u.role AS sender_role
-         FROM messages m LEFT JOIN users u ON u.id = m.sender_id
-         WHERE m.chat_id = ? AND m.seq IN (SELECT value FROM json_each(?))",
-    )
-    .bind(chat.as_str())
-    .bind(serde_json::Value::from(list).to_string())
-    .fetch_all(&mut *connection)
-    .await?;
+    let rows = sqlx::query_as::<_, MessageRow>(BY_SEQ)
+        .bind(chat.as_str())
+        .bind(serde_json::Value::from(list).to_string())
+        .fetch_all(&mut *connection)
+        .await?;
     with_reactions(connection, rows, None).await
 }
+
+pub(super) const REPEAT: &str = "SELECT id, body_hash FROM messages
+         WHERE chat_id = ? AND sender_id = ? AND client_msg_id = ?";
 
 pub(super) async fn repeat(
     connection: &mut SqliteConnection,
@@ -127,15 +131,12 @@ pub(super) async fn repeat(
     sender: &UserId,
     client_msg_id: &ClientMsgId,
 ) -> Result<Option<Repeat>, StoreError> {
-    let found: Option<(String, Vec<u8>)> = sqlx::query_as(
-        "SELECT id, body_hash FROM messages
-         WHERE chat_id = ? AND sender_id = ? AND client_msg_id = ?",
-    )
-    .bind(chat.as_str())
-    .bind(sender.as_str())
-    .bind(client_msg_id.as_str())
-    .fetch_optional(&mut *connection)
-    .await?;
+    let found: Option<(String, Vec<u8>)> = sqlx::query_as(REPEAT)
+        .bind(chat.as_str())
+        .bind(sender.as_str())
+        .bind(client_msg_id.as_str())
+        .fetch_optional(&mut *connection)
+        .await?;
     let Some((id, body_hash)) = found else {
         return Ok(None);
     };

@@ -35,6 +35,11 @@ pub(super) async fn insert(
     Ok(())
 }
 
+pub(super) const PAGE: &str =
+    "SELECT id, kind, chat_id, user_id, by_id, message_id, created_at, read_at
+         FROM notifications WHERE person_id = ?1 AND (?2 IS NULL OR id < ?2)
+         ORDER BY id DESC LIMIT ?3";
+
 /// Ids are in the order of their times, so they are the cursor too.
 pub(super) async fn page(
     connection: &mut SqliteConnection,
@@ -42,16 +47,12 @@ pub(super) async fn page(
     before: Option<&str>,
     limit: u32,
 ) -> Result<Vec<KeptNotification>, StoreError> {
-    let rows = sqlx::query_as::<_, NotificationRow>(
-        "SELECT id, kind, chat_id, user_id, by_id, message_id, created_at, read_at
-         FROM notifications WHERE person_id = ?1 AND (?2 IS NULL OR id < ?2)
-         ORDER BY id DESC LIMIT ?3",
-    )
-    .bind(user.as_str())
-    .bind(before)
-    .bind(limit)
-    .fetch_all(connection)
-    .await?;
+    let rows = sqlx::query_as::<_, NotificationRow>(PAGE)
+        .bind(user.as_str())
+        .bind(before)
+        .bind(limit)
+        .fetch_all(connection)
+        .await?;
     rows.into_iter().map(NotificationRow::read).collect()
 }
 

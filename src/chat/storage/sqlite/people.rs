@@ -38,23 +38,23 @@ pub(super) async fn credentials(
     row.map(CredentialsRow::read).transpose()
 }
 
+pub(super) const SEARCH: &str = "SELECT u.id, u.name, u.role FROM users u
+         WHERE u.id IN (SELECT user_id FROM name_parts
+                        WHERE part >= ?1 AND part < ?1 || char(0x10FFFF)
+                        ORDER BY part LIMIT ?2)
+         ORDER BY u.search_name, u.id LIMIT ?3";
+
 pub(super) async fn search(
     connection: &mut SqliteConnection,
     text: &SearchText,
     limit: Limit,
 ) -> Result<Vec<Person>, StoreError> {
-    let rows = sqlx::query_as::<_, PersonRow>(
-        "SELECT u.id, u.name, u.role FROM users u
-         WHERE u.id IN (SELECT user_id FROM name_parts
-                        WHERE part >= ?1 AND part < ?1 || char(0x10FFFF)
-                        ORDER BY part LIMIT ?2)
-         ORDER BY u.search_name, u.id LIMIT ?3",
-    )
-    .bind(text.as_str())
-    .bind(MAX_MATCHES)
-    .bind(limit.get())
-    .fetch_all(connection)
-    .await?;
+    let rows = sqlx::query_as::<_, PersonRow>(SEARCH)
+        .bind(text.as_str())
+        .bind(MAX_MATCHES)
+        .bind(limit.get())
+        .fetch_all(connection)
+        .await?;
     rows.into_iter().map(PersonRow::read).collect()
 }
 

@@ -7,26 +7,26 @@ use crate::chat::storage::posting::Rows;
 use crate::chat::storage::rows::{FoundRow, in_places, json_rows};
 use crate::chat::storage::{Asked, Found, StoreError};
 
-pub(super) async fn look_up(
-    connection: &mut SqliteConnection,
-    asked: &[Asked<'_>],
-) -> Result<Vec<Found>, StoreError> {
-    let rows = sqlx::query_as::<_, FoundRow>(
-        "SELECT a.key AS place, c.is_group, c.last_seq, c.rev,
+pub(super) const LOOK_UP: &str = "SELECT a.key AS place, c.is_group, c.last_seq, c.rev,
                 coalesce(p.read_seq, 0) AS read_seq, p.role,
                 EXISTS (SELECT 1 FROM messages m
                     WHERE m.chat_id = c.id AND m.sender_id = a.value ->> 1
                       AND m.client_msg_id = a.value ->> 2) AS repeated
          FROM json_each(?) a
          JOIN chats c ON c.id = a.value ->> 0
-         LEFT JOIN participants p ON p.chat_id = c.id AND p.user_id = a.value ->> 1",
-    )
-    .bind(json_rows(asked.iter().map(|asked| {
-        let client_msg_id = asked.client_msg_id.map(ClientMsgId::as_str);
-        (asked.chat.as_str(), asked.sender.as_str(), client_msg_id)
-    })))
-    .fetch_all(connection)
-    .await?;
+         LEFT JOIN participants p ON p.chat_id = c.id AND p.user_id = a.value ->> 1";
+
+pub(super) async fn look_up(
+    connection: &mut SqliteConnection,
+    asked: &[Asked<'_>],
+) -> Result<Vec<Found>, StoreError> {
+    let rows = sqlx::query_as::<_, FoundRow>(LOOK_UP)
+        .bind(json_rows(asked.iter().map(|asked| {
+            let client_msg_id = asked.client_msg_id.map(ClientMsgId::as_str);
+            (asked.chat.as_str(), asked.sender.as_str(), client_msg_id)
+        })))
+        .fetch_all(connection)
+        .await?;
     in_places(rows, asked.len())
 }
 

@@ -2,6 +2,7 @@
 //! server that `PARLANCE_TEST_POSTGRES` names.
 
 mod contract;
+mod plans;
 mod pragmas;
 mod writer;
 
@@ -35,6 +36,40 @@ pub(in crate::chat) async fn empty_database(directory: &Path) -> SecretString {
         .expect("a new schema");
     let separator = if server.contains('?') { '&' } else { '?' };
     format!("{server}{separator}options[search_path]={schema}").into()
+}
+
+thread_local! {
+    static COUNTED: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
+
+/// A statement of one of the traits is run.
+pub(in crate::chat) fn count() {
+    COUNTED.set(COUNTED.get() + 1);
+}
+
+/// How many statements `work` runs; a test's own runtime has one thread.
+pub(in crate::chat) async fn counted<F: Future>(work: F) -> (F::Output, u64) {
+    let before = COUNTED.get();
+    let output = work.await;
+    (output, COUNTED.get() - before)
+}
+
+/// Keeps everybody else from writing until it is dropped.
+pub(in crate::chat) async fn lock_everything(url: &SecretString) -> Box<dyn std::any::Any> {
+    let url = url.expose_secret();
+    if let Some(path) = url.strip_prefix("sqlite:") {
+        let options = sqlite::options(path.as_ref(), crate::chat::Durability::Full);
+        let mut connection = sqlx::ConnectOptions::connect(&options)
+            .await
+            .expect("opens");
+        let locked = sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut connection);
+        locked.await.expect("locks");
+        return Box::new(connection);
+    }
+    let mut connection = sqlx::PgConnection::connect(url).await.expect("opens");
+    let locked = sqlx::raw_sql("BEGIN; LOCK TABLE chats").execute(&mut connection);
+    locked.await.expect("locks");
+    Box::new(connection)
 }
 
 /// An empty database of its own.

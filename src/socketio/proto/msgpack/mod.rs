@@ -11,12 +11,14 @@
 //! is the coding of numbers, and `rmp-serde` reads extensions and keys otherwise than they are meant
 //! here.
 
+mod container;
 mod date;
 mod de;
 mod key;
 mod packet;
 mod read;
 mod ser;
+mod write;
 
 pub(crate) use de::Elements;
 pub(crate) use packet::{

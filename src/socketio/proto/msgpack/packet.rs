@@ -12,7 +12,8 @@ use super::super::names::{self, MAX_NAMESPACE_BYTES, NameError};
 use super::super::packet::{AckId, MAX_ACK_ID, PacketKind};
 use super::de::Error;
 use super::read::{MsgpackError, Reader, Token};
-use super::ser::{Kind, Writer, put_count, put_text, put_unsigned};
+use super::ser::Writer;
+use super::write::{Kind, put_count, put_text, put_unsigned};
 
 /// A packet as it came.
 #[derive(Debug)]
@@ -163,7 +164,10 @@ fn event_name(token: Token<'_>) -> Result<Box<str>, DecodeError> {
         Token::Float(number) if number.is_finite() => number.to_string().into(),
         _ => return Err(NameError::NotAName.into()),
     };
-    names::check_event_name(&name)?;
+    // As with the JSON parser, the application refuses what is too long.
+    if names::is_reserved(&name) {
+        return Err(NameError::Reserved.into());
+    }
     Ok(name)
 }
 
