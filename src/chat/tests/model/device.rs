@@ -226,7 +226,9 @@ impl Device {
         let answer = self
             .request(scene, way, method, &path, event, &id, body)
             .await;
-        answer.map(|answer| check_answer(&answer, event));
+        if let Some(answer) = answer {
+            check_answer(&answer, event);
+        }
     }
 
     #[allow(clippy::too_many_arguments, reason = "both spellings of one request")]
