@@ -98,6 +98,8 @@ async function walk(name, options, isPhone) {
   await ben.draft.pressSequentially("Hello");
   await anna.seesTyping("Ben Okafor");
   await picture(page, `group-${name}`);
+  await anna.message("Three, please :)").first().hover();
+  await picture(page, `hover-${name}`);
   await ben.draft.fill("");
   await ben.page.context().close();
 
