@@ -100,7 +100,6 @@ function suggest(people) {
 function drawSuggestions() {
   const { people, at } = suggested;
   $('suggestions').hidden = people.length === 0;
-  $('draft').setAttribute('aria-expanded', String(people.length > 0));
   const rows = people.map((one, index) => ({ id: one.userId, name: one.name, chosen: index === at }));
   list($('suggestions'), rows, (row) => row.id, (row) => {
     const item = el('li', { role: 'option', id: `suggestion-${row.id}`, 'aria-selected': String(row.chosen), dir: 'auto' }, row.name);

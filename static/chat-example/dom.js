@@ -74,8 +74,8 @@ export function hueOf(id) {
 export function avatar(id, name, extra = '', online = false) {
   const words = name.trim().split(/\s+/);
   const letters = words.length > 1 ? [words[0], words.at(-1)] : [words[0]];
-  const node = el('span', { class: `avatar ${extra}${online ? ' online' : ''}`, 'aria-hidden': 'true' },
-    letters.map((word) => [...word][0] ?? '').join('').toUpperCase());
+  const node = el('span', { class: `avatar ${extra}${online ? ' online' : ''}`, 'aria-hidden': 'true' });
+  node.dataset.letters = letters.map((word) => [...word][0] ?? '').join('').toUpperCase();
   node.style.setProperty('--hue', hueOf(id));
   return node;
 }
@@ -118,7 +118,7 @@ export function menu(anchor, label, entries, { top, note } = {}) {
     box.remove();
     if (inside && back?.isConnected) back.focus();
   });
-  (anchor.closest('dialog') ?? document.body).append(box);
+  (anchor.closest('dialog') ?? $('app')).append(box);
   box.showPopover();
   place(box, anchor);
   all()[0]?.focus();

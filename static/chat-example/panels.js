@@ -97,7 +97,7 @@ export function drawInbox() {
     el('button', { type: 'button', class: `person notice${row.read ? '' : ' unread'}`, disabled: !row.reachable, onclick: () => follow(row) },
       avatar(row.who.id, row.who.name, 'tiny'),
       el('span', { class: 'text' }, el('span', { class: 'what', dir: 'auto' }, row.text),
-        el('span', { class: 'quiet' }, [row.where, shortTime(row.time)].filter(Boolean).join(' · '))),
+        el('span', { class: 'quiet' }, [shortTime(row.time), row.where].filter(Boolean).join(' · '))),
       row.read ? null : el('span', { class: 'new-dot', role: 'img', 'aria-label': 'New' }))));
   $('inbox-hint').textContent = items.length ? '' : 'Nothing yet. What happens while you look elsewhere is told here.';
   $('inbox-all').hidden = !unread;

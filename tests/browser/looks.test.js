@@ -39,7 +39,8 @@ async function furnish() {
     [mia, "Three, please :)"],
   ]);
   await mia.call("POST", `/api/chats/${club.id}/participants`, { userId: kai.id });
-  await talk(club, [[kai, "Hello! Thank you for adding me. I am a little nervous."], [anna, "Welcome, Kai. We all are."]]);
+  await talk(club, [[kai, "Hello! Thank you for adding me. I am a little nervous."], [anna, "Welcome, Kai. We all are 😊"]]);
+  await liven(club);
   const pair = await anna.call("POST", "/api/chats", { participantIds: [ben.id] });
   await talk(pair, [
     [ben, "Are you coming on Thursday?"],
@@ -48,6 +49,20 @@ async function furnish() {
     [ben, "I will wait at the station at six"],
   ]);
   chats = { club, pair };
+}
+
+/** A reply, a mention and some reactions. */
+async function liven(club) {
+  const { anna, ben, mia, kai } = people;
+  const { messages } = await anna.call("GET", `/api/chats/${club.id}/messages`);
+  const find = (text) => messages.find((one) => one.content.includes(text));
+  const path = (message, emoji) => `/api/chats/${club.id}/messages/${message.id}/reactions/${encodeURIComponent(emoji)}`;
+  for (const person of [anna, mia]) await person.call("PUT", path(find("rained"), "😂"));
+  for (const person of [ben, mia, kai]) await person.call("PUT", path(find("Welcome"), "❤️"));
+  const body = { content: "@Kai Nakamura you can have one of my sentences, I wrote seven", replyTo: find("Three, please").id, mentions: [kai.id] };
+  const offer = await ben.call("POST", `/api/chats/${club.id}/messages`, body);
+  await kai.call("PUT", path(offer, "🙏"));
+  for (const person of [ben, mia, kai]) await person.call("POST", `/api/chats/${club.id}/read`, { seq: offer.seq });
 }
 
 async function talk(chat, lines) {
@@ -83,6 +98,8 @@ async function walk(name, options, isPhone) {
   await ben.draft.pressSequentially("Hello");
   await anna.seesTyping("Ben Okafor");
   await picture(page, `group-${name}`);
+  await anna.message("Three, please :)").first().hover();
+  await picture(page, `hover-${name}`);
   await ben.draft.fill("");
   await ben.page.context().close();
 

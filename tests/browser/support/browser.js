@@ -46,20 +46,8 @@ export async function openPage(browser, url, options = DESKTOP) {
   page.on("request", (request) => {
     if (!request.url().startsWith(new URL(url).origin)) page.problems.push(`foreign request: ${request.url()}`);
   });
-  if (process.env.PAGE_FROM_TREE) await serveFromTree(page);
   await page.goto(url);
   return page;
-}
-
-/** While one works on the page: its files as they are in the tree, not as they were built in; the policy stays. */
-async function serveFromTree(page) {
-  await page.route(/chat-example|^http:[^?#]*\/([?#]|$)/, async (route) => {
-    const { pathname } = new URL(route.request().url());
-    const response = await route.fetch({ url: new URL("/chat-example.html", route.request().url()).href });
-    const file = path.join(here, "../../../static", pathname === "/" ? "chat-example.html" : pathname);
-    const type = { ".js": "text/javascript", ".css": "text/css", ".html": "text/html" }[path.extname(file)];
-    await route.fulfill({ path: file, headers: { "content-security-policy": response.headers()["content-security-policy"], "content-type": type } });
-  });
 }
 
 /** Writes target/screenshots/`name`.png, with animations at their end. */
