@@ -155,7 +155,7 @@ impl Device {
             }
             Act::Rename { chat } => {
                 self.rest(scene, "PATCH", &path(chat), json!({"name": "New name"}))
-                    .await
+                    .await;
             }
             Act::Add { chat, person } => {
                 let path = format!("{}/participants", path(chat));
