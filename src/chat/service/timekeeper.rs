@@ -13,6 +13,9 @@ const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
 /// Spent and ended things stay this long, so that their misuse is seen.
 const KEPT_AFTER_END: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// What is old can wait until those who come back after a start have been served.
+const FORGET_AFTER_START: Duration = Duration::from_secs(60);
+
 struct Sweep;
 
 impl Command for Sweep {
@@ -27,6 +30,7 @@ impl Command for Sweep {
 /// Runs until the application is gone.
 pub(in crate::chat) async fn keep_time(chat: Weak<Chat>) {
     let mut sweep_at = Instant::now();
+    let mut forget_at = sweep_at + FORGET_AFTER_START;
     while let Some(chat) = chat.upgrade() {
         let now = Instant::now();
         chat.live.handle_timeout(now);
@@ -34,9 +38,12 @@ pub(in crate::chat) async fn keep_time(chat: Weak<Chat>) {
         if now >= sweep_at {
             sweep_at = now + SWEEP_EVERY;
             chat.enqueue(Sweep).await;
+        }
+        if now >= forget_at {
+            forget_at = now + SWEEP_EVERY;
             tokio::spawn(Arc::clone(&chat).forget_old());
         }
-        wait(chat, sweep_at).await;
+        wait(chat, sweep_at.min(forget_at)).await;
     }
 }
 

@@ -169,7 +169,7 @@ async fn every_client_ends_with_what_a_fresh_fetch_says() {
         }
     };
     for seed in seeds {
-        println!("PARLANCE_MODEL_SEED={seed}");
+        eprintln!("PARLANCE_MODEL_SEED={seed}");
         run(seed).await;
     }
 }
