@@ -114,7 +114,8 @@ async fn ten_thousand_who_come_back_ask_the_database_as_often_as_one() {
     world.chat.forget_recent();
     let (answers, all) = counted(come_back(10_000)).await;
     assert!(one > 0);
-    assert_eq!(all, one);
+    // What runs beside it at the start may have been counted with the first.
+    assert!(all <= one, "{one} statements for one, {all} for 10,000");
     for answer in answers {
         let (_, caught_up) = answer.expect("answered").remove(0);
         assert_eq!(caught_up.expect("theirs").events.len(), 30);
