@@ -1,26 +1,29 @@
 //! The composition root: everything is opened, joined and closed here.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::ORIGIN;
-use http::{Request, Response, StatusCode};
-use http_body_util::Full;
-use hyper::body::Incoming;
 use secrecy::SecretString;
-use serde_json::json;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::chat::{self, Chat, ChatConfig, Durability, OpenError, RateLimits};
-use crate::config::{Origins, SecretError, Settings, StorageSettings, bytes};
-use crate::http::{
-    CLIENT_FILES, CLIENT_VERSION, Cors, Reply, Router, Server, Serving, Site, StaticFiles,
+use crate::config::{
+    DATA_DIR, Drain, Limits, Listen, Origins, SecretError, Settings, StorageSettings, bytes,
 };
-use crate::socketio::{ClientBundles, Io, IoBuilder};
+use crate::drain::drain;
+use crate::http::{
+    AddressLimits, Admission, AdmissionLimits, CLIENT_FILES, CLIENT_VERSION, Cors, Gate, Server,
+    Serving, StaticFiles, Tls, TlsError,
+};
+use crate::metrics::Metrics;
+use crate::shutdown::Reloads;
+use crate::site::{Inside, SessionPass, Whole};
+use crate::socketio::{ClientBundles, ConnectError, ConnectRequest, Io, IoBuilder};
 
 /// The largest packet or request body of a Socket.IO client, in bytes; it is
 /// told, and splits by it.
@@ -28,6 +31,10 @@ const MAX_PAYLOAD_BYTES: usize = 100_000;
 /// How long a client may stay connected without a token.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
+/// How often the certificate's files are looked at.
+const CERTIFICATE_PERIOD: Duration = Duration::from_secs(60);
+/// How long handlers that are under way may take when the server ends.
+const HANDLERS_LIMIT: Duration = Duration::from_secs(5);
 /// How long the answers that are under way may take when the server ends.
 const ANSWERS_LIMIT: Duration = Duration::from_secs(5);
 /// How long the writer may take to finish what it has taken.
@@ -38,7 +45,7 @@ const WRITER_LIMIT: Duration = Duration::from_secs(10);
 #[non_exhaustive]
 pub enum StartError {
     /// The data folder cannot be made.
-    #[error("cannot make the data folder {path}")]
+    #[error("{DATA_DIR}: cannot make the folder {path}")]
     DataDir {
         /// The folder.
         path: PathBuf,
@@ -56,9 +63,19 @@ pub enum StartError {
         /// What is wrong.
         source: OpenError,
     },
+    /// The certificate, which was good when the settings were checked, is not any more.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The port cannot be had.
     #[error(transparent)]
     Listen(io::Error),
+}
+
+impl StartError {
+    /// Whether a setting is to blame, which the text names: then the program ends with status 2.
+    pub fn is_a_setting(&self) -> bool {
+        matches!(self, Self::DataDir { .. })
+    }
 }
 
 /// Opens everything and begins to accept connections.
@@ -66,35 +83,87 @@ pub enum StartError {
 /// # Errors
 /// [`StartError`] says which part could not be opened.
 pub async fn start(settings: Settings) -> Result<Running, StartError> {
-    let addresses = settings.listen.addresses().await;
-    let server =
-        Server::bind(&addresses.map_err(StartError::Listen)?).map_err(StartError::Listen)?;
+    let server = bind(&settings.listen).await?;
+    let inside = match &settings.metrics.listen {
+        Some(listen) => Some(bind(listen).await?),
+        None => None,
+    };
+    let tls = settings.tls.clone().map(Tls::open).transpose()?;
+    let reloads = Reloads::listen().map_err(StartError::Listen)?;
     warn_of(&settings);
     let secret = load_secret(&settings)?;
     let chat = open_chat(&settings.storage, &secret, |config| {
         config.registration = settings.registration;
-        config.rate_limits = settings.rate_limits;
+        config.rate_limits = settings.limits.rates;
+        config.logins_per_address = settings.limits.logins_per_address;
         config.host_tokens = settings.host_tokens.clone();
     });
     let chat = chat.await?;
-    let io = sockets(&settings.origins)
-        .namespace("/", |namespace| chat::events::namespace(&chat, namespace))
+    let metrics = Metrics::default();
+    let io = sockets(&settings.origins, &metrics)
+        .namespace("/", |namespace| {
+            // After the chat's own middleware: who gets here has shown a token.
+            chat::events::namespace(&chat, namespace).use_middleware(settle)
+        })
         .build();
     chat.attach(&io);
-    let app = Arc::new(App {
+    let drain = settings.drain;
+    let gate = Arc::new(Gate {
+        admission: Admission::new(admission(&settings.limits)),
+        proxies: settings.trusted_proxies,
+        port: Arc::clone(&metrics.port),
+    });
+    let app = Arc::new(Whole {
+        draining: AtomicBool::new(false),
         io,
         api: chat::rest::router(),
         chat,
         cors: Cors::new(settings.origins),
         files: StaticFiles::default(),
+        proxies: gate.proxies.clone(),
+        admission: Arc::clone(&gate.admission),
+        metrics,
+        metrics_access: settings.metrics.access,
     });
     let address = server.address();
-    let serving = server.serve(&app);
+    let serving = server.serve(&app, &gate, tls.as_ref());
+    let metrics_address = inside.as_ref().map(Server::address);
+    let inside =
+        inside.map(|inside| inside.serve(&Arc::new(Inside(Arc::clone(&app))), &gate, None));
     Ok(Running {
         app,
         address,
+        metrics_address,
+        tls,
+        reloads,
         serving,
+        inside,
+        drain,
     })
+}
+
+async fn bind(listen: &Listen) -> Result<Server, StartError> {
+    let addresses = listen.addresses().await.map_err(StartError::Listen)?;
+    Server::bind(&addresses).map_err(StartError::Listen)
+}
+
+/// A session whose client has shown a token waits for nothing any more.
+async fn settle(request: ConnectRequest) -> Result<(), ConnectError> {
+    if let Some(SessionPass(pass)) = request.handshake().attached() {
+        pass.settle();
+    }
+    Ok(())
+}
+
+fn admission(limits: &Limits) -> AdmissionLimits {
+    let per_address = AddressLimits {
+        each: limits.per_address,
+        pending: limits.pending_per_address,
+    };
+    AdmissionLimits {
+        total: limits.connections,
+        per_address: (limits.rates == RateLimits::Default).then_some(per_address),
+    }
 }
 
 /// Opens the chat application in its data folder, which is made if need be;
@@ -109,7 +178,7 @@ pub(crate) async fn open_chat(
 ) -> Result<Arc<Chat>, StartError> {
     make_data_dir(storage)?;
     let database = storage.database.to_string();
-    let mut config = ChatConfig::new(database.as_str(), []);
+    let mut config = ChatConfig::new(storage.database.url(), []);
     config.token_secret = bytes(secret);
     config.durability = storage.durability;
     adjust(&mut config);
@@ -130,7 +199,7 @@ fn make_data_dir(storage: &StorageSettings) -> Result<(), StartError> {
 
 /// What an operator must not overlook.
 fn warn_of(settings: &Settings) {
-    if settings.rate_limits == RateLimits::Off {
+    if settings.limits.rates == RateLimits::Off {
         tracing::warn!("rate limits are off: for load tests only");
     }
     if settings.storage.durability == Durability::Relaxed {
@@ -143,9 +212,14 @@ fn warn_of(settings: &Settings) {
 
 /// A server that accepts connections.
 pub struct Running {
-    app: Arc<App>,
+    app: Arc<Whole>,
     address: SocketAddr,
+    metrics_address: Option<SocketAddr>,
+    tls: Option<Arc<Tls>>,
+    reloads: Reloads,
     serving: Serving,
+    inside: Option<Serving>,
+    drain: Drain,
 }
 
 impl Running {
@@ -154,13 +228,48 @@ impl Running {
         self.address
     }
 
-    /// Ends it in bounded time: no new connections, sessions closed, answers
-    /// finished, everything acknowledged on disk.
+    /// What the first address speaks: `http` or `https`.
+    pub fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+
+    /// Reads the certificate again on SIGHUP, and looks every minute whether it has changed. Never
+    /// ends.
+    pub async fn watch_certificate(&mut self) -> Infallible {
+        loop {
+            // Either is a reason; a time-out is no failure.
+            let _ = timeout(CERTIFICATE_PERIOD, self.reloads.requested()).await;
+            match self.tls.as_ref().map(|tls| tls.reload()) {
+                Some(Ok(true)) => tracing::info!("the certificate was read again"),
+                Some(Err(error)) => tracing::error!(%error, "the old certificate stays in use"),
+                Some(Ok(false)) | None => {}
+            }
+        }
+    }
+
+    /// The address of the metrics, where they have one of their own.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_address
+    }
+
+    /// Ends it in bounded time: not ready, clients told, sessions closed by and by, answers
+    /// finished, everything acknowledged on disk. The port stays open until the sessions are
+    /// closed, so that the world can see that the server is not ready, and polls are answered.
     pub async fn stop(self) {
+        self.app.draining.store(true, Ordering::Relaxed);
+        sleep(self.drain.delay).await;
+        drain(&self.app.io, self.drain.spread).await;
         self.serving.stop();
         self.app.io.close();
+        if timeout(HANDLERS_LIMIT, self.app.io.closed()).await.is_err() {
+            tracing::warn!("some requests of clients were cut off");
+        }
         if !self.serving.finish(ANSWERS_LIMIT).await {
             tracing::warn!("some requests were cut off");
+        }
+        // Last of all: what happens at the end can be watched.
+        if let Some(inside) = self.inside {
+            inside.finish(ANSWERS_LIMIT).await;
         }
         if timeout(WRITER_LIMIT, self.app.chat.close()).await.is_err() {
             tracing::warn!("the database did not finish in time");
@@ -169,13 +278,17 @@ impl Running {
 }
 
 /// The Socket.IO server, with the chat profile's limits.
-fn sockets(origins: &Origins) -> IoBuilder {
+fn sockets(origins: &Origins, metrics: &Metrics) -> IoBuilder {
     let engine = engineio::Config {
         max_payload: MAX_PAYLOAD_BYTES,
         cors: engine_cors(origins),
+        metrics: Arc::clone(&metrics.engine),
         ..engineio::Config::default()
     };
-    let io = Io::builder().engine(engine).connect_timeout(CONNECT_LIMIT);
+    let io = Io::builder()
+        .engine(engine)
+        .metrics(Arc::clone(&metrics.broadcasts))
+        .connect_timeout(CONNECT_LIMIT);
     match CLIENT_VERSION {
         Some(version) => io.client_bundles(ClientBundles {
             version,
@@ -195,54 +308,4 @@ fn engine_cors(origins: &Origins) -> Option<engineio::Cors> {
         origins,
         ..engineio::Cors::default()
     })
-}
-
-/// What answers requests.
-struct App {
-    io: Io,
-    chat: Arc<Chat>,
-    api: Router<Arc<Chat>>,
-    cors: Cors,
-    files: StaticFiles,
-}
-
-impl Site for App {
-    async fn respond(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Full<Bytes>> {
-        let path = request.uri().path();
-        if path == "/api" || path.starts_with("/api/") {
-            return self.api(request, peer).await;
-        }
-        if path.starts_with(self.io.path()) {
-            return self.io.handle(request, peer).await;
-        }
-        match path {
-            "/healthz" => health(StatusCode::OK, "alive"),
-            "/readyz" => self.ready().await,
-            _ => self.files.respond(&request),
-        }
-    }
-}
-
-impl App {
-    async fn api(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Full<Bytes>> {
-        if let Some(preflight) = self.cors.preflight(&request) {
-            return preflight;
-        }
-        let origin = request.headers().get(ORIGIN).cloned();
-        let chat = Arc::clone(&self.chat);
-        let mut response = self.api.handle(chat, request, peer).await;
-        self.cors.mark(origin.as_ref(), response.headers_mut());
-        response
-    }
-
-    async fn ready(&self) -> Response<Full<Bytes>> {
-        match self.chat.check_ready().await {
-            Ok(()) => health(StatusCode::OK, "ready"),
-            Err(error) => Reply::from(error).into(),
-        }
-    }
-}
-
-fn health(status: StatusCode, state: &str) -> Response<Full<Bytes>> {
-    Reply::success(status, &json!({ "status": state })).into()
 }

@@ -4,22 +4,31 @@
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use anyhow::Context as _;
-use clap::Parser as _;
+use anyhow::{Context as _, anyhow};
+use parlance::app::StartError;
 use parlance::config::{Cli, Command, CreateUser, Problems, ServeOptions, UserCommand};
+use parlance::descriptors;
+use parlance::doctor::{self, Verdict};
 use parlance::shutdown::Shutdown;
-use parlance::{accounts, app, telemetry};
+use parlance::{accounts, app, telemetry, transfer};
 use tokio::runtime::Runtime;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::read(std::env::args_os()) {
+        Ok(cli) => cli,
+        // Help is an error of this kind too; it knows its stream and its status.
+        Err(error) => error.exit(),
+    };
     let result = match cli.command {
         None => serve(&cli.serve),
         Some(Command::Serve(options)) => serve(&options),
+        Some(Command::Doctor(options)) => examine(&options),
         Some(Command::User(UserCommand::Create(options))) => create_user(&options),
+        Some(Command::Backup(options)) => copy(transfer::backup(&options)),
+        Some(Command::Migrate(options)) => copy(transfer::migrate(&options)),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -35,7 +44,10 @@ fn complain(error: &anyhow::Error) -> ExitCode {
         return ExitCode::from(2);
     }
     eprintln!("error: {}", sentence(error));
-    ExitCode::FAILURE
+    match error.downcast_ref::<StartError>() {
+        Some(error) if error.is_a_setting() => ExitCode::from(2),
+        _ => ExitCode::FAILURE,
+    }
 }
 
 /// The error and its causes. Some libraries repeat the cause in their own
@@ -52,28 +64,62 @@ fn sentence(error: &anyhow::Error) -> String {
 }
 
 fn serve(options: &ServeOptions) -> anyhow::Result<()> {
+    // Before the settings are read: one of them goes by it.
+    descriptors::raise();
     let settings = options.validate()?;
     if options.operation.check_config {
         return say(&settings.to_string());
     }
-    telemetry::start(&settings.log);
+    telemetry::start(&settings.log, settings.log_format);
     runtime()?.block_on(async {
         let mut shutdown = Shutdown::listen().context("cannot wait for signals")?;
-        let running = app::start(settings).await?;
+        let mut running = app::start(settings).await?;
         let address = running.address();
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "accepting connections");
-        say(&format!("listening on http://{address}\n"))?;
-        let signal = shutdown.requested().await;
+        say(&format!("listening on {}://{address}\n", running.scheme()))?;
+        let signal = tokio::select! {
+            signal = shutdown.requested() => signal,
+            never = running.watch_certificate() => match never {},
+        };
         tracing::info!(signal, "ending");
-        running.stop().await;
-        Ok(())
+        tokio::select! {
+            () = running.stop() => Ok(()),
+            signal = shutdown.requested() => Err(anyhow!("ended at once by a second {signal}")),
+        }
     })
+}
+
+fn examine(options: &ServeOptions) -> anyhow::Result<()> {
+    descriptors::raise();
+    let settings = options.validate()?;
+    let findings = runtime()?.block_on(doctor::examine(&settings));
+    say("good  settings: nothing is wrong with them\n")?;
+    for finding in &findings {
+        say(&format!("{finding}\n"))?;
+    }
+    match findings
+        .iter()
+        .filter(|finding| finding.verdict == Verdict::Bad)
+        .count()
+    {
+        0 => Ok(()),
+        bad => Err(anyhow!("the server would not work: {bad} of these are bad")),
+    }
 }
 
 fn create_user(options: &CreateUser) -> anyhow::Result<()> {
     let account = accounts::Account::read(options, || first_line(io::stdin().lock()))?;
     let user = runtime()?.block_on(account.create())?;
     say(&format!("created {} {}\n", user.role.as_str(), user.id))
+}
+
+/// Runs one of the commands that copy a store, and says what it did.
+fn copy(done: impl Future<Output = Result<String, transfer::CommandError>>) -> anyhow::Result<()> {
+    match runtime()?.block_on(done) {
+        Ok(text) => say(&text),
+        Err(transfer::CommandError::Options(problems)) => Err(problems.into()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn first_line(mut input: impl io::BufRead) -> io::Result<String> {

@@ -37,6 +37,48 @@ impl Shutdown {
     }
 }
 
+/// The wish that files be read again, as SIGHUP says it.
+#[derive(Debug)]
+pub struct Reloads {
+    #[cfg(unix)]
+    hangup: Signal,
+}
+
+#[cfg(unix)]
+impl Reloads {
+    /// Begins to listen for SIGHUP, which then does not end the program.
+    ///
+    /// # Errors
+    /// When the system lets no signal be waited for.
+    pub fn listen() -> io::Result<Self> {
+        let hangup = signal(SignalKind::hangup())?;
+        Ok(Self { hangup })
+    }
+
+    /// Waits for the next.
+    pub async fn requested(&mut self) {
+        if self.hangup.recv().await.is_none() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+#[cfg(not(unix))]
+impl Reloads {
+    /// There is no such signal here.
+    ///
+    /// # Errors
+    /// Never.
+    pub fn listen() -> io::Result<Self> {
+        Ok(Self {})
+    }
+
+    /// Waits for ever.
+    pub async fn requested(&mut self) {
+        std::future::pending().await
+    }
+}
+
 #[cfg(not(unix))]
 impl Shutdown {
     /// Begins to listen for Ctrl-C.

@@ -14,7 +14,9 @@ use engineio::{
     Refusal, Server, SessionHandle,
 };
 use http::{HeaderMap, HeaderValue, header, request};
-use hyper::body::Incoming;
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpListener;
 
 /// The headers of the latest POST. The suite runs one client at a time.
 type LastPost = Arc<Mutex<String>>;
@@ -122,8 +124,31 @@ pub(crate) fn suite() -> (
     (Server::new(config, Suite { last_post }), observe)
 }
 
+/// Serves what `listener` accepts by a hyper of its own, so that `observe` sees every request before
+/// the server does.
+pub(crate) async fn accept<A: Application>(
+    listener: TcpListener,
+    server: Server<A>,
+    observe: impl Fn(&http::Request<Incoming>) + Clone + Send + 'static,
+) -> ! {
+    listen::accept(listener, |tcp, peer| {
+        let (service, observe) = (server.service(peer), observe.clone());
+        let service = service_fn(move |request| {
+            observe(&request);
+            hyper::service::Service::call(&service, request)
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .serve_connection(TokioIo::new(tcp), service)
+            .with_upgrades();
+        // The client's faults are answered by hyper; there is nothing left to do here.
+        tokio::spawn(async move { drop(connection.await) });
+    })
+    .await
+}
+
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
     let (server, observe) = suite();
-    listen::serve(server, observe).await
+    accept(listen::bind().await?, server, observe).await
 }

@@ -41,5 +41,5 @@ async fn main() -> std::io::Result<()> {
         cors: Some(Cors::default()),
         ..Config::default()
     };
-    listen::serve(Server::new(config, Echo), |_| {}).await
+    listen::serve(Server::new(config, Echo)).await
 }

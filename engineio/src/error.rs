@@ -1,10 +1,17 @@
 //! The table of refusals: error, code, status, body.
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderValue, Response, StatusCode, header, request};
 use http_body_util::Full;
 
-use crate::proto::handshake::{BadRequest, Refused};
+use crate::{
+    config::Refusal,
+    proto::{
+        TransportKind,
+        handshake::{BadRequest, Query, Refused},
+        json::quote,
+    },
+};
 
 /// Why a request was refused. [`Application::connection_error`](crate::Application) gets it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -13,9 +20,9 @@ pub enum HandshakeError {
     /// The request does not fit the protocol.
     #[error(transparent)]
     Refused(#[from] Refused),
-    /// The application refused it: code 4.
-    #[error("{0}")]
-    Forbidden(String),
+    /// The application refused it: code 4, unless it says otherwise.
+    #[error("{}", .0.message)]
+    Forbidden(Refusal),
     /// Its `Origin` is neither the server's own host nor allowed: code 4.
     #[error("Origin not allowed")]
     OriginNotAllowed,
@@ -30,7 +37,8 @@ impl HandshakeError {
             Self::Refused(Refused::UnknownSid) => 1,
             Self::Refused(Refused::BadHandshakeMethod) => 2,
             Self::Refused(Refused::BadRequest(_)) => 3,
-            Self::Forbidden(_) | Self::OriginNotAllowed => 4,
+            Self::Forbidden(refusal) => refusal.code,
+            Self::OriginNotAllowed => 4,
             Self::Refused(Refused::UnsupportedProtocol) => 5,
         }
     }
@@ -39,17 +47,39 @@ impl HandshakeError {
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::Forbidden(_) | Self::OriginNotAllowed => StatusCode::FORBIDDEN,
+            Self::Forbidden(refusal) => refusal.status,
+            Self::OriginNotAllowed => StatusCode::FORBIDDEN,
             Self::Refused(_) => StatusCode::BAD_REQUEST,
+        }
+    }
+
+    /// What the request had that it was refused for, under the names that the official server gives
+    /// in the `context` of its `connection_error`. `request` is the request that was refused.
+    #[must_use]
+    pub fn context(&self, request: &request::Parts) -> Vec<(&'static str, String)> {
+        let query = Query::parse(request.uri.query().unwrap_or_default());
+        let asked = |name: &str| query.get(name).unwrap_or_default().to_owned();
+        match self {
+            Self::Refused(Refused::UnknownTransport) => vec![("transport", asked("transport"))],
+            Self::Refused(Refused::UnknownSid) => vec![("sid", asked("sid"))],
+            Self::Refused(Refused::BadHandshakeMethod) => {
+                vec![("method", request.method.to_string())]
+            }
+            Self::Refused(Refused::BadRequest(reason)) => bad_request(*reason, asked),
+            Self::Refused(Refused::UnsupportedProtocol) => {
+                vec![("protocol", OLD_REVISION.to_owned())]
+            }
+            Self::Forbidden(refusal) => vec![("message", refusal.message.clone())],
+            Self::OriginNotAllowed => vec![("message", self.to_string())],
         }
     }
 
     /// The reply to a plain request: JSON with a numeric code.
     pub(crate) fn into_response(self) -> Response<Full<Bytes>> {
         let body = format!(
-            r#"{{"code":{},"message":"{}"}}"#,
+            r#"{{"code":{},"message":{}}}"#,
             self.code(),
-            escape(&self.to_string())
+            quote(&self.to_string())
         );
         let mut response = Response::new(Full::from(body));
         *response.status_mut() = self.status();
@@ -65,28 +95,39 @@ impl HandshakeError {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html"));
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        if self == BadRequest::WebSocketVersion.into() {
+            // RFC 6455 section 4.4: the version that would do.
+            let version = HeaderValue::from_static("13");
+            headers.insert(header::SEC_WEBSOCKET_VERSION, version);
+        }
         response
     }
+}
+
+/// What the official server takes every other revision than 4 for.
+const OLD_REVISION: &str = "3";
+
+fn bad_request(reason: BadRequest, asked: impl Fn(&str) -> String) -> Vec<(&'static str, String)> {
+    let mut context = vec![("name", reason.name().to_owned())];
+    match reason {
+        BadRequest::TransportMismatch => {
+            let transport = asked("transport");
+            let previous = TransportKind::other_than(&transport).to_string();
+            context.extend([("transport", transport), ("previousTransport", previous)]);
+        }
+        BadRequest::ProtocolMismatch => context.extend([
+            ("protocol", OLD_REVISION.to_owned()),
+            ("previousProtocol", "4".to_owned()),
+        ]),
+        _ => {}
+    }
+    context
 }
 
 impl From<BadRequest> for HandshakeError {
     fn from(reason: BadRequest) -> Self {
         Self::Refused(Refused::BadRequest(reason))
     }
-}
-
-/// Escapes a text for a JSON string. Only an application's own message needs it.
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\u{0}'..='\u{1f}' => out.push_str(&format!("\\u{:04x}", u32::from(character))),
-            _ => out.push(character),
-        }
-    }
-    out
 }
 
 #[cfg(test)]
@@ -134,11 +175,71 @@ mod tests {
 
     #[tokio::test]
     async fn a_refusal_by_the_application_carries_its_message() {
-        let expected = r#"{"code":4,"message":"no \"bots\"\u000a"}"#;
-        let error = HandshakeError::Forbidden("no \"bots\"\n".to_owned());
+        let expected = r#"{"code":4,"message":"no \"bots\"\n"}"#;
+        let error = HandshakeError::Forbidden(Refusal::new("no \"bots\"\n"));
         assert_eq!(body(error).await, (StatusCode::FORBIDDEN, expected.into()));
         let expected = r#"{"code":4,"message":"Origin not allowed"}"#;
         let refused = body(HandshakeError::OriginNotAllowed).await;
         assert_eq!(refused, (StatusCode::FORBIDDEN, expected.into()));
+    }
+
+    #[tokio::test]
+    async fn a_refusal_may_have_a_status_and_a_code_of_its_own() {
+        let error = HandshakeError::Forbidden(Refusal {
+            status: StatusCode::UNAUTHORIZED,
+            code: 40,
+            message: "Log in".to_owned(),
+        });
+        let expected = r#"{"code":40,"message":"Log in"}"#;
+        let reply = body(error.clone()).await;
+        assert_eq!(reply, (StatusCode::UNAUTHORIZED, expected.into()));
+        let upgrade = error.into_upgrade_response();
+        assert_eq!(upgrade.status(), StatusCode::BAD_REQUEST);
+    }
+
+    #[test]
+    fn the_context_of_a_refusal_has_the_official_names() {
+        let uri = "/engine.io/?EIO=3&transport=polling&sid=a%20b";
+        let (request, ()) = http::Request::post(uri).body(()).unwrap().into_parts();
+        for (error, context) in [
+            (
+                HandshakeError::from(Refused::UnknownTransport),
+                &[("transport", "polling")][..],
+            ),
+            (Refused::UnknownSid.into(), &[("sid", "a b")]),
+            (Refused::BadHandshakeMethod.into(), &[("method", "POST")]),
+            (Refused::UnsupportedProtocol.into(), &[("protocol", "3")]),
+            (
+                BadRequest::TransportMismatch.into(),
+                &[
+                    ("name", "TRANSPORT_MISMATCH"),
+                    ("transport", "polling"),
+                    ("previousTransport", "websocket"),
+                ],
+            ),
+            (
+                BadRequest::ProtocolMismatch.into(),
+                &[
+                    ("name", "PROTOCOL_MISMATCH"),
+                    ("protocol", "3"),
+                    ("previousProtocol", "4"),
+                ],
+            ),
+            (
+                BadRequest::NotAnUpgrade.into(),
+                &[("name", "TRANSPORT_HANDSHAKE_ERROR")],
+            ),
+            (
+                HandshakeError::Forbidden(Refusal::default()),
+                &[("message", "Forbidden")],
+            ),
+        ] {
+            let found = error.context(&request);
+            let found: Vec<_> = found
+                .iter()
+                .map(|(name, value)| (*name, value.as_str()))
+                .collect();
+            assert_eq!(found, context);
+        }
     }
 }

@@ -7,8 +7,8 @@
 //! - the server (feature `server`, on by default): [`Server`] answers HTTP requests on hyper and
 //!   runs one task per session, which owns the session and the application's [`Handler`].
 //!
-//! An application implements [`Application`] and [`Handler`]; what it may keep of a session is a
-//! [`SessionHandle`].
+//! An application implements [`Application`] and [`Handler`], or takes its sessions as streams of
+//! events ([`sessions`]); what it may keep of a session is a [`SessionHandle`].
 
 pub mod proto;
 
@@ -26,23 +26,30 @@ mod config;
 #[cfg(feature = "server")]
 mod error;
 #[cfg(feature = "server")]
+pub mod metrics;
+#[cfg(feature = "server")]
 mod server;
 #[cfg(feature = "server")]
 mod transport;
 
-pub use proto::{CloseReason, Frame, FrameBuilder, Message, Sid, TransportKind, Transports};
+pub use proto::{
+    CloseReason, Frame, FrameBuilder, Message, SessionId, Sid, TransportKind, Transports,
+};
 
 #[cfg(feature = "compression")]
-pub use config::HttpCompression;
+pub use {config::HttpCompression, transport::compression::Encoding};
 
 #[cfg(feature = "server")]
 pub use {
     config::{
-        AllowRequest, Config, Cookie, Cors, GenerateId, HeadersHook, Origins, Refusal, SameSite,
+        AllowRequest, Config, Cookie, CookiePriority, Cors, CorsDelegate, CorsUndecided,
+        GenerateId, HeadersHook, HttpLimits, Origins, Refusal, SameSite,
     },
     error::HandshakeError,
     server::{
-        Application, Begun, CloseMode, ConnectionService, Enqueued, Handler, Handshake, Secure,
-        SendError, Server, SessionHandle, begin,
+        Application, Attached, Begun, CloseMode, ConnectionService, Event, Fanout, Handler,
+        Handshake, Secure, SendError, Server, SessionEvents, SessionHandle, Sessions,
+        StreamHandler, Streams, begin, sessions,
     },
+    transport::write_timeout::WriteTimeout,
 };

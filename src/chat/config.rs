@@ -2,17 +2,28 @@
 
 use std::time::Duration;
 
-use secrecy::SecretSlice;
+use secrecy::{SecretSlice, SecretString};
 
 /// How much a commit waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Durability {
-    /// An acknowledged message is on disk (`synchronous=FULL`).
+    /// An acknowledged message is on disk (`synchronous=FULL` of SQLite,
+    /// `synchronous_commit=on` of PostgreSQL).
     #[default]
     Full,
     /// It survives a crash of the program, not a loss of power
-    /// (`synchronous=NORMAL`).
+    /// (`synchronous=NORMAL`, `synchronous_commit=off`).
     Relaxed,
+}
+
+impl Durability {
+    /// As it is set, and shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Relaxed => "relaxed",
+        }
+    }
 }
 
 /// Whether the default rates of CONTRACT section 9 hold.
@@ -75,8 +86,9 @@ pub struct HostTokens {
 /// Everything that [`Chat::open`](super::Chat::open) needs.
 #[derive(Debug, Clone)]
 pub struct ChatConfig {
-    /// `sqlite:<path>`; the file is made when it is missing, its directory is not.
-    pub database_url: String,
+    /// `sqlite:<path>`, where the file is made when it is missing, its directory
+    /// is not; or `postgres://…`, of a database that is there.
+    pub database_url: SecretString,
     /// See [`Durability`].
     pub durability: Durability,
     /// The key of our own tokens (HS256), at least 32 bytes.
@@ -89,6 +101,8 @@ pub struct ChatConfig {
     pub registration: Registration,
     /// See [`RateLimits`].
     pub rate_limits: RateLimits,
+    /// Logins and registrations that one address may try in a minute.
+    pub logins_per_address: u32,
     /// How long after it was sent a message may be edited.
     pub edit_window: Duration,
     /// Tokens of a host application.
@@ -97,7 +111,7 @@ pub struct ChatConfig {
 
 impl ChatConfig {
     /// The defaults over a database and a key.
-    pub fn new(database_url: impl Into<String>, token_secret: impl Into<Vec<u8>>) -> Self {
+    pub fn new(database_url: impl Into<SecretString>, token_secret: impl Into<Vec<u8>>) -> Self {
         Self {
             database_url: database_url.into(),
             durability: Durability::default(),
@@ -106,6 +120,7 @@ impl ChatConfig {
             refresh_ttl: Duration::from_secs(30 * 24 * 3600),
             registration: Registration::default(),
             rate_limits: RateLimits::default(),
+            logins_per_address: 300,
             edit_window: Duration::from_secs(24 * 3600),
             host_tokens: None,
         }

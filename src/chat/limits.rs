@@ -30,7 +30,7 @@ pub(super) enum Act {
 
 impl Act {
     /// The time that one act costs, and how many may come at once.
-    fn rate(self) -> (Duration, u32) {
+    fn rate(self, logins_a_minute: u32) -> (Duration, u32) {
         match self {
             Self::Send => (Duration::from_millis(200), 20),
             Self::Typing => (Duration::from_millis(500), 5),
@@ -38,7 +38,10 @@ impl Act {
             Self::Search => (Duration::from_millis(500), 10),
             Self::NewChat => (Duration::from_secs(6), 20),
             Self::Mark => (Duration::from_millis(100), 50),
-            Self::Enter => (Duration::from_millis(200), 300),
+            Self::Enter => {
+                let a_minute = logins_a_minute.max(1);
+                (Duration::from_secs(60) / a_minute, a_minute)
+            }
         }
     }
 }
@@ -49,13 +52,15 @@ const SWEEP_ABOVE: usize = 10_000;
 /// The buckets.
 pub(super) struct Limits {
     mode: RateLimits,
+    logins_a_minute: u32,
     full_at: Mutex<HashMap<(Act, String), Instant>>,
 }
 
 impl Limits {
-    pub(super) fn new(mode: RateLimits) -> Self {
+    pub(super) fn new(mode: RateLimits, logins_a_minute: u32) -> Self {
         Self {
             mode,
+            logins_a_minute,
             full_at: Mutex::default(),
         }
     }
@@ -73,7 +78,7 @@ impl Limits {
         if !self.hold() {
             return Ok(());
         }
-        let (cost, burst) = act.rate();
+        let (cost, burst) = act.rate(self.logins_a_minute);
         let mut full_at = self.full_at.lock();
         if full_at.len() > SWEEP_ABOVE {
             full_at.retain(|_, full| *full > now);
@@ -99,7 +104,7 @@ mod tests {
 
     #[test]
     fn a_burst_passes_and_then_one_at_a_time() {
-        let limits = Limits::new(RateLimits::Default);
+        let limits = Limits::new(RateLimits::Default, 300);
         let now = Instant::now();
         for _ in 0..20 {
             assert_eq!(limits.count(Act::Send, "ann", now), Ok(()));
@@ -119,8 +124,21 @@ mod tests {
     }
 
     #[test]
+    fn a_class_may_log_in_at_once_from_one_address_and_then_by_and_by() {
+        let limits = Limits::new(RateLimits::Default, 30);
+        let now = Instant::now();
+        assert!((0..30).all(|_| limits.count(Act::Enter, "10.0.0.1", now).is_ok()));
+        let wait = Duration::from_secs(2);
+        assert_eq!(
+            limits.count(Act::Enter, "10.0.0.1", now),
+            Err(Error::RateLimited(wait))
+        );
+        assert_eq!(limits.count(Act::Enter, "10.0.0.1", now + wait), Ok(()));
+    }
+
+    #[test]
     fn switched_off_nothing_is_counted() {
-        let limits = Limits::new(RateLimits::Off);
+        let limits = Limits::new(RateLimits::Off, 300);
         let now = Instant::now();
         assert!((0..1000).all(|_| limits.count(Act::Send, "ann", now).is_ok()));
         assert!(limits.full_at.lock().is_empty());

@@ -8,6 +8,7 @@
 //! REST and events decode, call a use case of `service`, and encode; `service`
 //! authorises, is the only caller of `storage`, and tells `live` what to say.
 
+pub mod api;
 mod auth;
 mod config;
 pub mod domain;
@@ -15,6 +16,7 @@ mod error;
 pub mod events;
 mod limits;
 mod live;
+mod metrics;
 pub mod rest;
 mod service;
 mod storage;
@@ -31,8 +33,9 @@ use domain::{Email, Password, PersonName, Role, Timestamp};
 pub use error::Error;
 use limits::Limits;
 use live::Live;
-use service::Publishing;
-pub use storage::StoreError;
+pub use metrics::ChatMetrics;
+use service::{Publishing, Recent};
+pub use storage::{Copied, StoreError, TransferError, backup, migrate, postgres_address};
 use storage::{Store, Writer};
 
 use crate::socketio::Io;
@@ -76,6 +79,8 @@ pub struct Chat {
     limits: Limits,
     live: Live,
     publishing: Publishing,
+    events: metrics::Events,
+    recent: Recent,
 }
 
 impl Chat {
@@ -88,8 +93,10 @@ impl Chat {
         let tokens = tokens.map_err(OpenError::Key)?;
         let passwords = Passwords::new()?;
         let (store, connection) = storage::open(&config).await?;
+        let durability = config.durability.as_str();
+        tracing::info!(durability, "storage is open");
         let chat = Arc::new(Self {
-            limits: Limits::new(config.rate_limits),
+            limits: Limits::new(config.rate_limits, config.logins_per_address),
             config,
             store,
             writer: Writer::start(connection),
@@ -98,9 +105,16 @@ impl Chat {
             backoff: Backoff::default(),
             live: Live::default(),
             publishing: Publishing::default(),
+            events: metrics::Events::default(),
+            recent: Recent::default(),
         });
         tokio::spawn(service::keep_time(Arc::downgrade(&chat)));
         Ok(chat)
+    }
+
+    /// What an acknowledgement promises.
+    pub fn durability(&self) -> Durability {
+        self.config.durability
     }
 
     /// Answers whether storage does; for readiness.

@@ -1,23 +1,35 @@
 //! What can be set: the command line and the environment, checked as a whole
 //! before anything opens.
 //!
-//! [`Cli`] is what clap reads, as text; [`Settings`] is what the program
-//! runs on. Between them stands [`ServeOptions::validate`], which reports every
-//! problem at once. The libraries below know nothing of this module.
+//! [`Cli`] is what clap reads, as text, over the settings file; [`Settings`] is
+//! what the program runs on. Between them stands [`ServeOptions::validate`],
+//! which reports every problem at once. The libraries below know nothing of
+//! this module.
 
 mod database;
+mod file;
 mod host_tokens;
+mod limits;
 mod listen;
+mod operation;
 mod options;
 mod problem;
+mod reference;
 mod secret;
 mod settings;
 
 pub use database::Database;
 pub use host_tokens::bytes;
+pub use limits::Limits;
 pub use listen::{Host, Listen};
-pub use options::{Cli, Command, CreateUser, ServeOptions, StorageOptions, UserCommand};
+pub use operation::{Drain, LogFormat, MetricsAccess, MetricsSettings};
+pub use options::{
+    BackupOptions, Cli, Command, CreateUser, MigrateOptions, ServeOptions, StorageOptions,
+    UserCommand,
+};
 pub use problem::{Problem, Problems};
+pub use reference::reference;
 pub(crate) use secret::generate;
 pub use secret::{JwtSecret, SECRET_BYTES, SecretError};
+pub(crate) use settings::DATA_DIR;
 pub use settings::{Origins, Settings, StorageSettings};

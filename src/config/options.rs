@@ -1,4 +1,5 @@
-//! The command line: every option with its variable of the environment.
+//! The command line: every option with its variable of the environment. [`super::file`] puts the
+//! settings file under both.
 //!
 //! Values stay text here, so that one wrong value does not hide the next.
 
@@ -6,6 +7,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use secrecy::SecretString;
+
+use super::problem::Problems;
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -23,6 +26,15 @@ pub struct Cli {
     /// What to do; serving is what happens without one.
     #[command(subcommand)]
     pub command: Option<Command>,
+    /// A TOML file with any of these settings; its keys are the names of the options
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "PARLANCE_CONFIG",
+        hide_env_values = true,
+        global = true
+    )]
+    pub config: Option<PathBuf>,
     /// The options of `serve`, which need not be named.
     #[command(flatten)]
     pub serve: ServeOptions,
@@ -33,9 +45,15 @@ pub struct Cli {
 pub enum Command {
     /// Run the server (this is what happens without a command)
     Serve(Box<ServeOptions>),
+    /// Try what the server needs with these settings, and say what is wrong
+    Doctor(Box<ServeOptions>),
     /// Manage the accounts in the database
     #[command(subcommand)]
     User(UserCommand),
+    /// Copy the database into a new SQLite file, while the server runs
+    Backup(Box<BackupOptions>),
+    /// Move everything into another, empty database; stop the server first
+    Migrate(Box<MigrateOptions>),
 }
 
 /// What can be done with accounts.
@@ -45,12 +63,42 @@ pub enum UserCommand {
     Create(Box<CreateUser>),
 }
 
+/// The options of `parlance backup`.
+#[derive(Debug, Clone, Args)]
+pub struct BackupOptions {
+    /// The file to write; it must not be there yet
+    #[arg(long, value_name = "FILE")]
+    pub to: PathBuf,
+    /// Storage.
+    #[command(flatten)]
+    pub storage: StorageOptions,
+}
+
+/// The options of `parlance migrate`.
+#[derive(Debug, Clone, Args)]
+pub struct MigrateOptions {
+    /// Where to: `postgres://USER:PASSWORD@HOST/NAME`, or `sqlite:PATH`
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "PARLANCE_MIGRATE_TO",
+        hide_env_values = true
+    )]
+    pub to: SecretString,
+    /// Storage.
+    #[command(flatten)]
+    pub storage: StorageOptions,
+}
+
 /// The options of `parlance serve`.
 #[derive(Debug, Clone, Args)]
 pub struct ServeOptions {
     /// Network.
     #[command(flatten, next_help_heading = "Network")]
     pub network: NetworkOptions,
+    /// TLS.
+    #[command(flatten, next_help_heading = "TLS")]
+    pub tls: TlsOptions,
     /// Storage.
     #[command(flatten)]
     pub storage: StorageOptions,
@@ -60,6 +108,12 @@ pub struct ServeOptions {
     /// Tokens of a host application.
     #[command(flatten, next_help_heading = "Tokens issued by your own application")]
     pub host_jwt: HostJwtOptions,
+    /// Limits.
+    #[command(flatten, next_help_heading = "Limits")]
+    pub limits: LimitOptions,
+    /// Metrics.
+    #[command(flatten, next_help_heading = "Metrics")]
+    pub metrics: MetricsOptions,
     /// Operation.
     #[command(flatten, next_help_heading = "Operation")]
     pub operation: OperationOptions,
@@ -91,6 +145,28 @@ pub struct NetworkOptions {
     pub cors_origins: Option<String>,
 }
 
+/// TLS at the port.
+#[derive(Debug, Clone, Args)]
+pub struct TlsOptions {
+    /// The certificate with its chain, as a PEM file: the port then speaks TLS alone. Read again when
+    /// it has changed, within a minute or on SIGHUP
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "PARLANCE_TLS_CERT",
+        hide_env_values = true
+    )]
+    pub tls_cert: Option<PathBuf>,
+    /// The private key of the certificate, as a PEM file
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "PARLANCE_TLS_KEY",
+        hide_env_values = true
+    )]
+    pub tls_key: Option<PathBuf>,
+}
+
 /// Where data is kept; shared by every command.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Storage")]
@@ -104,10 +180,12 @@ pub struct StorageOptions {
         hide_env_values = true
     )]
     pub data_dir: PathBuf,
-    /// Where the database is: `sqlite:PATH`. Default: parlance.db in the data folder
+    /// Where the database is: `sqlite:PATH` or `postgres://USER:PASSWORD@HOST/NAME`, with
+    /// `?sslmode=verify-full` over a network. Default: parlance.db in the data folder
     #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<SecretString>,
-    /// `full`: an acknowledged message survives a power cut; `relaxed`: the last moments may be lost
+    /// `full`: an acknowledged message survives a power cut, its commit is synced to the disk
+    /// first; `relaxed`: a power cut loses the last acknowledged messages
     #[arg(
         long,
         value_name = "full|relaxed",
@@ -116,6 +194,9 @@ pub struct StorageOptions {
         hide_env_values = true
     )]
     pub durability: String,
+    /// What is wrong with the settings file; reported with everything else.
+    #[arg(skip)]
+    pub(super) file_problems: Problems,
 }
 
 /// Tokens of our own.
@@ -193,9 +274,9 @@ pub struct HostJwtOptions {
     pub host_jwt_audience: Option<String>,
 }
 
-/// How the server runs.
+/// What one client, or one address, may have. Addresses of IPv6 count by their /64 network.
 #[derive(Debug, Clone, Args)]
-pub struct OperationOptions {
+pub struct LimitOptions {
     /// `off` drops every rate limit and every limit per address: for load tests only
     #[arg(
         long,
@@ -205,6 +286,92 @@ pub struct OperationOptions {
         hide_env_values = true
     )]
     pub rate_limits: String,
+    /// The most connections and sessions at a time; beyond it 503. Default: four fifths of the file
+    /// descriptors that the process may have
+    #[arg(
+        long,
+        value_name = "N",
+        env = "PARLANCE_MAX_CONNECTIONS",
+        hide_env_values = true
+    )]
+    pub max_connections: Option<String>,
+    /// The most connections, and the most sessions, of one address at a time; beyond it 429. A
+    /// school behind one address fits
+    #[arg(
+        long,
+        value_name = "N",
+        env = "PARLANCE_MAX_CONNECTIONS_PER_ADDRESS",
+        default_value = "500",
+        hide_env_values = true
+    )]
+    pub max_connections_per_address: String,
+    /// The most connections without a first request, and sessions without a token, of one address
+    /// at a time; beyond it 429
+    #[arg(
+        long,
+        value_name = "N",
+        env = "PARLANCE_MAX_PENDING_PER_ADDRESS",
+        default_value = "250",
+        hide_env_values = true
+    )]
+    pub max_pending_per_address: String,
+    /// The most logins and registrations of one address in a minute; beyond it 429
+    #[arg(
+        long,
+        value_name = "N",
+        env = "PARLANCE_LOGINS_PER_ADDRESS",
+        default_value = "300",
+        hide_env_values = true
+    )]
+    pub logins_per_address: String,
+    /// Addresses or networks of proxies, comma-separated: their X-Forwarded-For (or Forwarded) says
+    /// who the client is, and their X-Forwarded-Proto whether it came by https. Default: none is
+    /// believed
+    #[arg(
+        long,
+        value_name = "ADDRESSES",
+        env = "PARLANCE_TRUSTED_PROXIES",
+        hide_env_values = true
+    )]
+    pub trusted_proxies: Option<String>,
+}
+
+/// Who may read /metrics.
+#[derive(Debug, Clone, Args)]
+pub struct MetricsOptions {
+    /// Whether /metrics is answered at the main port: `local`, to programs on this machine that come
+    /// without a proxy; `off`, to nobody
+    #[arg(
+        long,
+        value_name = "local|off",
+        env = "PARLANCE_METRICS",
+        default_value = "local",
+        hide_env_values = true
+    )]
+    pub metrics: String,
+    /// With a token, at least 16 bytes, /metrics at the main port answers whoever sends it as
+    /// `Authorization: Bearer …`, and nobody else
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "PARLANCE_METRICS_TOKEN",
+        hide_env_values = true
+    )]
+    pub metrics_token: Option<SecretString>,
+    /// A further address with /metrics, /healthz and /readyz alone, for a network that only
+    /// operators reach
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        env = "PARLANCE_METRICS_LISTEN",
+        hide_env_values = true
+    )]
+    pub metrics_listen: Option<String>,
+}
+
+/// How the server runs.
+#[derive(Debug, Clone, Args)]
+pub struct OperationOptions {
     /// What goes to the log on standard error: a level, or `target=level` pairs with commas
     #[arg(
         long,
@@ -214,6 +381,35 @@ pub struct OperationOptions {
         hide_env_values = true
     )]
     pub log: String,
+    /// How the log is written: `human`, or one JSON object a line
+    #[arg(
+        long,
+        value_name = "human|json",
+        env = "PARLANCE_LOG_FORMAT",
+        default_value = "human",
+        hide_env_values = true
+    )]
+    pub log_format: String,
+    /// Seconds to go on as before after a signal to end, while /readyz says 503: time for load
+    /// balancers to look elsewhere
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "PARLANCE_DRAIN_DELAY",
+        default_value = "0",
+        hide_env_values = true
+    )]
+    pub drain_delay: String,
+    /// Seconds over which many connections are closed by and by before the end, so that their
+    /// clients do not come back in one moment; few are closed at once
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "PARLANCE_DRAIN_TIME",
+        default_value = "5",
+        hide_env_values = true
+    )]
+    pub drain_time: String,
     /// Check every setting, print what would be used (secrets masked), and end
     #[arg(long)]
     pub check_config: bool,

@@ -1,12 +1,13 @@
 //! What is wrong with the settings, said all at once.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// One wrong setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// The option, and the variable that sets it too.
-    pub setting: &'static str,
+    /// The option, and the variable that sets it too; or a line of the settings file.
+    pub setting: Cow<'static, str>,
     /// What is wrong with it, for people; never the value of a secret.
     pub message: String,
 }
@@ -17,9 +18,16 @@ pub struct Problems(Vec<Problem>);
 
 impl Problems {
     /// Notes a problem.
-    pub fn add(&mut self, setting: &'static str, message: impl Into<String>) {
-        let message = message.into();
-        self.0.push(Problem { setting, message });
+    pub fn add(&mut self, setting: impl Into<Cow<'static, str>>, message: impl Into<String>) {
+        self.0.push(Problem {
+            setting: setting.into(),
+            message: message.into(),
+        });
+    }
+
+    /// Notes what was found elsewhere.
+    pub fn extend(&mut self, others: &Self) {
+        self.0.extend_from_slice(&others.0);
     }
 
     /// The value of a good setting; a bad one is noted and gives `None`.

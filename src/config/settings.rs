@@ -10,21 +10,23 @@ use tracing_subscriber::EnvFilter;
 
 use super::database::Database;
 use super::host_tokens::{algorithm_name, host_tokens, long_enough};
+use super::limits::Limits;
 use super::listen::{Listen, parse_port};
+use super::operation::{Drain, LogFormat, MetricsSettings};
 use super::options::{NetworkOptions, ServeOptions, StorageOptions};
 use super::problem::Problems;
 use super::secret::{JwtSecret, make_folder};
-use crate::chat::{Durability, HostTokens, RateLimits, Registration};
+use crate::chat::{Durability, HostTokens, Registration};
+use crate::http::{TlsFiles, TrustedProxies};
 
 const LISTEN: &str = "--listen (PARLANCE_LISTEN)";
 const PORT: &str = "PORT";
 const CORS: &str = "--cors-origins (PARLANCE_CORS_ORIGINS)";
-const DATA_DIR: &str = "--data-dir (PARLANCE_DATA_DIR)";
+pub(crate) const DATA_DIR: &str = "--data-dir (PARLANCE_DATA_DIR)";
 const DATABASE: &str = "--database-url (DATABASE_URL)";
 const DURABILITY: &str = "--durability (PARLANCE_DURABILITY)";
 const JWT_SECRET: &str = "--jwt-secret (JWT_SECRET)";
 const REGISTRATION: &str = "--registration (PARLANCE_REGISTRATION)";
-const RATE_LIMITS: &str = "--rate-limits (PARLANCE_RATE_LIMITS)";
 const LOG: &str = "--log (PARLANCE_LOG)";
 
 /// The settings of `serve`.
@@ -34,6 +36,8 @@ pub struct Settings {
     pub listen: Listen,
     /// Whose pages may call.
     pub origins: Origins,
+    /// TLS at the port.
+    pub tls: Option<TlsFiles>,
     /// Where data is kept.
     pub storage: StorageSettings,
     /// What signs our own tokens.
@@ -42,10 +46,18 @@ pub struct Settings {
     pub registration: Registration,
     /// Tokens of a host application.
     pub host_tokens: Option<HostTokens>,
-    /// Whether rates are limited.
-    pub rate_limits: RateLimits,
+    /// What one client may have.
+    pub limits: Limits,
+    /// Whose word about clients is believed.
+    pub trusted_proxies: TrustedProxies,
+    /// Who may read the metrics.
+    pub metrics: MetricsSettings,
     /// What goes to the log, as [`EnvFilter`] reads it.
     pub log: String,
+    /// How the log is written.
+    pub log_format: LogFormat,
+    /// How the server ends.
+    pub drain: Drain,
 }
 
 /// The settings that every command shares.
@@ -84,6 +96,7 @@ impl ServeOptions {
     fn read(&self, problems: &mut Problems) -> Option<Settings> {
         let listen = listen(&self.network, problems);
         let origins = problems.take(CORS, origins(self.network.cors_origins.as_deref()));
+        let tls = self.tls.read(problems);
         let storage = self.storage.read(problems);
         let jwt_secret = self.jwt_secret(problems);
         let registration = choose(
@@ -96,22 +109,25 @@ impl ServeOptions {
             problems,
         );
         let host_tokens = host_tokens(&self.host_jwt, problems);
-        let rate_limits = choose(
-            RATE_LIMITS,
-            &self.operation.rate_limits,
-            [("default", RateLimits::Default), ("off", RateLimits::Off)],
-            problems,
-        );
+        let (limits, trusted_proxies) = (self.limits.read(problems), self.limits.proxies(problems));
+        let metrics = self.metrics.read(problems);
         let log = problems.take(LOG, log_filter(&self.operation.log));
+        let log_format = self.operation.log_format(problems);
+        let drain = self.operation.drain(problems);
         Some(Settings {
             listen: listen?,
             origins: origins?,
+            tls,
             storage: storage?,
             jwt_secret: jwt_secret?,
             registration: registration?,
             host_tokens,
-            rate_limits: rate_limits?,
+            limits: limits?,
+            trusted_proxies: trusted_proxies?,
+            metrics: metrics?,
             log: log?,
+            log_format: log_format?,
+            drain: drain?,
         })
     }
 
@@ -128,6 +144,7 @@ impl ServeOptions {
 impl StorageOptions {
     /// Checks these options; what is wrong goes to `problems`.
     pub(crate) fn read(&self, problems: &mut Problems) -> Option<StorageSettings> {
+        problems.extend(&self.file_problems);
         if self.data_dir.as_os_str().is_empty() {
             problems.add(DATA_DIR, "is empty");
         } else if self.data_dir.exists() && !self.data_dir.is_dir() {
@@ -209,7 +226,8 @@ fn log_filter(text: &str) -> Result<String, String> {
     }
 }
 
-fn choose<T: Copy>(
+/// One of two words.
+pub(super) fn choose<T: Copy>(
     setting: &'static str,
     text: &str,
     choices: [(&str, T); 2],
@@ -226,9 +244,13 @@ fn choose<T: Copy>(
 impl fmt::Display for Settings {
     /// One setting a line, by the name of its option, for `--check-config`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut line = |name: &str, value: &dyn fmt::Display| writeln!(f, "{name:<18} {value}");
+        let mut line = |name: &str, value: &dyn fmt::Display| writeln!(f, "{name:<28} {value}");
         line("listen", &self.listen)?;
         line("cors-origins", &self.origins)?;
+        if let Some(tls) = &self.tls {
+            line("tls-cert", &tls.certificates.display())?;
+            line("tls-key", &tls.key.display())?;
+        }
         line("data-dir", &self.storage.data_dir.display())?;
         line("database-url", &self.storage.database)?;
         line(
@@ -245,9 +267,18 @@ impl fmt::Display for Settings {
             line("host-jwt-issuer", &host.issuer)?;
             line("host-jwt-audience", &host.audience)?;
         }
+        for (name, value) in self.limits.lines() {
+            line(name, &value)?;
+        }
+        line("trusted-proxies", &self.trusted_proxies)?;
+        for (name, value) in self.metrics.lines() {
+            line(name, &value)?;
+        }
+        line("drain-delay", &self.drain.delay.as_secs())?;
+        line("drain-time", &self.drain.spread.as_secs())?;
         line(
-            "rate-limits",
-            &format!("{:?}", self.rate_limits).to_lowercase(),
+            "log-format",
+            &format!("{:?}", self.log_format).to_lowercase(),
         )?;
         line("log", &self.log)
     }
@@ -273,108 +304,5 @@ impl fmt::Display for JwtSecret {
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::Parser as _;
-
-    use super::super::options::Cli;
-    use super::*;
-    use crate::chat::HostAlgorithm;
-
-    fn validate(arguments: &[&str]) -> Result<Settings, Problems> {
-        let arguments = ["parlance"].iter().chain(arguments);
-        Cli::try_parse_from(arguments)
-            .expect("known options")
-            .serve
-            .validate()
-    }
-
-    #[test]
-    fn every_problem_is_reported_at_once_and_no_secret_is_repeated() {
-        let problems = validate(&[
-            "--listen=nowhere",
-            "--cors-origins=https://a.example,ftp",
-            "--data-dir=Cargo.toml",
-            "--database-url=postgres://u:hunter2@h/db",
-            "--durability=some",
-            "--jwt-secret=hunter2",
-            "--registration=maybe",
-            "--host-jwt-secret=hunter2",
-            "--rate-limits=none",
-            "--log=a=b=c",
-        ])
-        .expect_err("all of it is wrong");
-        let text = problems.to_string();
-        let settings: Vec<_> = problems.iter().map(|problem| problem.setting).collect();
-        assert_eq!(
-            settings,
-            [
-                LISTEN,
-                CORS,
-                DATA_DIR,
-                DATABASE,
-                DURABILITY,
-                JWT_SECRET,
-                REGISTRATION,
-                "--host-jwt-secret (PARLANCE_HOST_JWT_SECRET)",
-                "--host-jwt-issuer (PARLANCE_HOST_JWT_ISSUER)",
-                "--host-jwt-audience (PARLANCE_HOST_JWT_AUDIENCE)",
-                RATE_LIMITS,
-                LOG,
-            ]
-        );
-        assert!(!text.contains("hunter2"), "{text}");
-    }
-
-    #[test]
-    fn secrets_are_masked_in_what_is_printed() {
-        let secret = "--jwt-secret=0123456789abcdef0123456789abcdef";
-        let text = validate(&[secret]).expect("good").to_string();
-        assert!(text.contains("jwt-secret         ********\n"), "{text}");
-        assert!(!text.contains("0123"), "{text}");
-    }
-
-    #[test]
-    fn a_port_from_the_environment_changes_the_port_alone() {
-        let settings = validate(&["--port-from-environment=81"]).expect("good");
-        assert_eq!(settings.listen.to_string(), "localhost:81");
-        let settings = validate(&["--port-from-environment=81", "--listen=[::1]:82"]);
-        assert_eq!(settings.expect("good").listen.to_string(), "[::1]:82");
-    }
-
-    #[test]
-    fn origins_are_what_a_browser_sends() {
-        let settings = validate(&["--cors-origins=https://A.example, http://localhost:5173"]);
-        let listed = ["https://a.example", "http://localhost:5173"].map(str::to_owned);
-        assert_eq!(
-            settings.expect("good").origins,
-            Origins::Listed(listed.into())
-        );
-        for wrong in [
-            "https://a.example/",
-            "a.example",
-            "https://",
-            "*,https://a.example",
-            "",
-        ] {
-            validate(&[&format!("--cors-origins={wrong}")]).expect_err(wrong);
-        }
-    }
-
-    #[test]
-    fn a_public_key_goes_with_no_shared_algorithm() {
-        let shared = ["--host-jwt-issuer=i", "--host-jwt-audience=a"];
-        let with = |more: &[&str]| validate(&[&shared[..], more].concat());
-        with(&["--host-jwt-pem=Cargo.toml", "--host-jwt-alg=HS256"]).expect_err("PEM as a secret");
-        with(&["--host-jwt-pem=Cargo.toml"]).expect_err("no algorithm");
-        with(&["--host-jwt-pem=Cargo.toml", "--host-jwt-alg=ES256"]).expect("PEM");
-        with(&[]).expect_err("no key");
-        let secret = "--host-jwt-secret=0123456789abcdef0123456789abcdef";
-        with(&[secret, "--host-jwt-alg=RS256"]).expect_err("a secret for RSA");
-        with(&[secret, "--host-jwt-jwks=x"]).expect_err("two keys");
-        let tokens = with(&[secret])
-            .expect("a secret")
-            .host_tokens
-            .expect("configured");
-        assert_eq!(tokens.algorithm, HostAlgorithm::Hs256);
-    }
-}
+#[path = "settings_tests.rs"]
+mod tests;

@@ -23,6 +23,7 @@ pub(super) fn check<B>(request: &Request<B>) -> Result<(), Reply> {
     if target_bytes(request.uri()) > MAX_URI_BYTES {
         return Err(refused(
             StatusCode::URI_TOO_LONG,
+            "payload-too-large",
             "The address of the request is longer than 8 KiB",
         ));
     }
@@ -30,12 +31,14 @@ pub(super) fn check<B>(request: &Request<B>) -> Result<(), Reply> {
     if headers.len() > MAX_HEADERS || header_bytes(headers) > MAX_HEADER_BYTES {
         return Err(refused(
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "payload-too-large",
             "The request has more than 64 headers, or more than 32 KiB of them",
         ));
     }
     if !names_one_host(request) {
         return Err(refused(
             StatusCode::BAD_REQUEST,
+            "validation-failed",
             "The request must have exactly one Host header",
         ));
     }
@@ -43,9 +46,9 @@ pub(super) fn check<B>(request: &Request<B>) -> Result<(), Reply> {
 }
 
 /// What was not read of the request must not be taken for a next one.
-fn refused(status: StatusCode, message: &str) -> Reply {
+fn refused(status: StatusCode, code: &'static str, message: &str) -> Reply {
     let error = FailureDetail {
-        code: "validation-failed",
+        code,
         field: None,
         retryable: false,
         retry_after_ms: None,

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 /// The failure object, `{"success":false,"message":…,"error":{…}}`: the body
 /// of a refused request, a refused acknowledgement and the event `error`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Failure {
     /// The HTTP status that goes with it; not a part of the JSON.
@@ -23,7 +23,7 @@ pub struct Failure {
 }
 
 /// The part of a [`Failure`] that programs read.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FailureDetail {
     /// A code of the table in CONTRACT section 1.
@@ -46,7 +46,7 @@ struct Success<'a, T> {
 }
 
 /// A finished answer to a request.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Reply {
     status: StatusCode,
     headers: Vec<(HeaderName, HeaderValue)>,
@@ -97,6 +97,15 @@ impl Reply {
             HeaderName::from_static("x-content-type-options"),
             HeaderValue::from_static("nosniff"),
         )
+    }
+
+    /// A reply without a body.
+    pub fn empty(status: StatusCode) -> Self {
+        Self {
+            status,
+            headers: Vec::new(),
+            body: Bytes::new(),
+        }
     }
 
     /// The same reply with one more header.

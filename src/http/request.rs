@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, Method};
 use http_body::Body;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -96,9 +96,10 @@ impl Request {
     ///
     /// # Errors
     /// [`Refusal::UnsupportedMediaType`] when it is declared as something
-    /// else, [`Refusal::Malformed`] when it is not an object.
+    /// else or as compressed (RFC 9110 section 8.4), [`Refusal::Malformed`] when it is not an object.
     pub fn json(&self) -> Result<Map<String, Value>, Refusal> {
-        if !is_json(&self.headers) && !self.body.is_empty() {
+        let readable = is_json(&self.headers) && is_plain(&self.headers);
+        if !readable && !self.body.is_empty() {
             return Err(Refusal::UnsupportedMediaType);
         }
         serde_json::from_slice(&mend_surrogates(&self.body)).map_err(|_| Refusal::Malformed)
@@ -119,6 +120,15 @@ fn is_json(headers: &HeaderMap) -> bool {
         .and_then(|value| value.split(';').next())
         .unwrap_or_default();
     essence.trim().eq_ignore_ascii_case("application/json")
+}
+
+/// Whether no coding is declared that would have to be undone.
+fn is_plain(headers: &HeaderMap) -> bool {
+    let codings = headers.get_all(CONTENT_ENCODING).iter();
+    codings
+        .map(|coding| coding.to_str().unwrap_or("?"))
+        .flat_map(|coding| coding.split(','))
+        .all(|coding| matches!(coding.trim(), "" | "identity"))
 }
 
 fn find<'a>(pairs: &'a [(String, String)], name: &str) -> Option<&'a str> {

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::header::{ALLOW, CONNECTION, HeaderValue};
-use http::{Method, Response};
+use http::{Method, Response, StatusCode};
 use http_body::Body;
 use http_body_util::Full;
 
@@ -115,7 +115,11 @@ impl<S: 'static> Router<S> {
             .paths
             .at(parts.uri.path())
             .map_err(|_| Refusal::NotFound)?;
-        let handler = select(&self.routes[*matched.value].1, &parts.method)?;
+        let methods = &self.routes[*matched.value].1;
+        if parts.method == Method::OPTIONS {
+            return Ok(options(methods));
+        }
+        let handler = select(methods, &parts.method)?;
         let body = read_body(&parts.headers, body).await?;
         let request = Request::new(&parts, peer, &matched.params, body);
         Ok(handler.call(state, request).await)
@@ -146,14 +150,29 @@ fn select<'a, S>(methods: &'a Methods<S>, method: &Method) -> Result<&'a dyn Han
     }
 }
 
+/// What a path takes (RFC 9110 section 9.3.7); HEAD comes with GET.
 fn allowed<S>(methods: &Methods<S>) -> String {
-    let names: Vec<&str> = methods.iter().map(|(method, _)| method.as_str()).collect();
+    let mut names: Vec<&str> = Vec::new();
+    for (method, _) in methods {
+        names.push(method.as_str());
+        if method == Method::GET {
+            names.push("HEAD");
+        }
+    }
+    names.push("OPTIONS");
     names.join(", ")
+}
+
+fn options<S>(methods: &Methods<S>) -> Reply {
+    let reply = Reply::empty(StatusCode::NO_CONTENT);
+    match HeaderValue::from_str(&allowed(methods)) {
+        Ok(allow) => reply.header(ALLOW, allow),
+        Err(_) => reply,
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use http::StatusCode;
     use http_body_util::BodyExt;
 
     use super::super::MAX_BODY_BYTES;
@@ -210,7 +229,17 @@ mod tests {
         let (_, body) = answer(request("GET", "/b", "")).await;
         assert_eq!(body, "\"no such path\"");
         let (response, _) = answer(request("DELETE", "/a/1", "")).await;
-        assert_eq!(response.headers()[ALLOW], "GET, POST");
+        assert_eq!(response.headers()[ALLOW], "GET, HEAD, POST, OPTIONS");
+    }
+
+    #[tokio::test]
+    async fn options_says_what_a_path_takes() {
+        let (response, body) = answer(request("OPTIONS", "/a/1", "")).await;
+        assert_eq!(response.status(), StatusCode::NO_CONTENT);
+        assert_eq!(response.headers()[ALLOW], "GET, HEAD, POST, OPTIONS");
+        assert_eq!(body, "");
+        let (_, body) = answer(request("OPTIONS", "/b", "")).await;
+        assert_eq!(body, "\"no such path\"");
     }
 
     #[tokio::test]
@@ -241,5 +270,12 @@ mod tests {
             .insert("content-type", HeaderValue::from_static("text/plain"));
         let (_, body) = answer(plain).await;
         assert_eq!(body, "{\"Err\":\"the body is not application/json\"}");
+        for coding in ["gzip", "identity, br", "GZIP"] {
+            let mut packed = request("POST", "/a/1", "{}");
+            let coding = HeaderValue::from_static(coding);
+            packed.headers_mut().insert("content-encoding", coding);
+            let (_, body) = answer(packed).await;
+            assert_eq!(body, "{\"Err\":\"the body is not application/json\"}");
+        }
     }
 }

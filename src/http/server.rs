@@ -10,28 +10,38 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
+use super::admission::{Admission, Pass};
 use super::guard;
 use super::listener::bind_all;
+use super::proxies::TrustedProxies;
+use super::reply::Reply;
+use super::tls::Tls;
+use crate::metrics::Port;
 
 /// The first request must be there, headers and all, within this time.
 const FIRST_REQUEST_LIMIT: Duration = Duration::from_secs(10);
 
 /// hyper counts waiting for a next request and reading its headers together.
 const NEXT_REQUEST_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long a connection without a request in work may take to end when the server does: for an
+/// answer on its way, not for a request of which half has come.
+const QUIET_LIMIT: Duration = Duration::from_secs(1);
 
 /// hyper reads and keeps at most this much of a request's head; it is larger
 /// than the guard's limits, so that the guard can say which one was passed.
@@ -77,12 +87,20 @@ impl Server {
     }
 
     /// Starts to accept, one task for each address and one for each connection.
-    pub fn serve<S: Site>(self, site: &Arc<S>) -> Serving {
+    /// With `tls`, that is what they speak.
+    pub fn serve<S: Site>(
+        self,
+        site: &Arc<S>,
+        gate: &Arc<Gate>,
+        tls: Option<&Arc<Tls>>,
+    ) -> Serving {
         let (stop, stopping) = watch::channel(false);
         let (alive, ended) = mpsc::channel(1);
         for listener in self.listeners {
             let door = Door {
                 site: Arc::clone(site),
+                gate: Arc::clone(gate),
+                tls: tls.cloned(),
                 stopping: stopping.clone(),
                 alive: alive.clone(),
             };
@@ -113,9 +131,78 @@ impl Serving {
     }
 }
 
+/// What is checked and counted of every connection.
+#[derive(Debug)]
+pub struct Gate {
+    /// Lets in.
+    pub admission: Arc<Admission>,
+    /// Whose connections stand for many clients.
+    pub proxies: TrustedProxies,
+    /// Where it is counted.
+    pub port: Arc<Port>,
+}
+
+impl Gate {
+    /// Lets a connection in, or answers that there is no room.
+    fn admit(&self, stream: &TcpStream, peer: SocketAddr) -> Option<Pass> {
+        let address = (!self.proxies.trusts(peer.ip())).then_some(peer.ip());
+        match self.admission.connection(address) {
+            Ok(pass) => Some(pass),
+            Err(full) => {
+                self.port.refuse(full.reason(), peer.ip());
+                // A new socket takes as much at once; whoever does not read it learns it by the
+                // end, and so does a client that expects TLS.
+                let _ = stream.try_write(&hasty(&full.reply()));
+                None
+            }
+        }
+    }
+}
+
+/// An answer without a request: written at once, before anything was read.
+fn hasty(reply: &Reply) -> Vec<u8> {
+    let response = Response::<Full<Bytes>>::from(reply.clone());
+    let mut text = format!("HTTP/1.1 {}\r\nconnection: close\r\n", response.status());
+    for (name, value) in response.headers() {
+        let value = String::from_utf8_lossy(value.as_bytes());
+        text.push_str(&format!("{name}: {value}\r\n"));
+    }
+    let body = reply.body();
+    text.push_str(&format!("content-length: {}\r\n\r\n", body.len()));
+    [text.as_bytes(), body].concat()
+}
+
+/// Statuses that operators tell apart; the others by their class.
+fn status_label(status: StatusCode) -> &'static str {
+    const TOLD_APART: [(u16, &str); 10] = [
+        (101, "101"),
+        (304, "304"),
+        (400, "400"),
+        (401, "401"),
+        (403, "403"),
+        (404, "404"),
+        (409, "409"),
+        (413, "413"),
+        (429, "429"),
+        (503, "503"),
+    ];
+    let code = status.as_u16();
+    if let Some((_, label)) = TOLD_APART.iter().find(|(known, _)| *known == code) {
+        return label;
+    }
+    match code / 100 {
+        2 => "2xx",
+        4 => "4xx",
+        5 => "5xx",
+        _ => "other",
+    }
+}
+
 /// What the tasks of one port share.
 struct Door<S> {
     site: Arc<S>,
+    gate: Arc<Gate>,
+    tls: Option<Arc<Tls>>,
     stopping: watch::Receiver<bool>,
     /// Held by everything that is still at work, and never sent on.
     alive: mpsc::Sender<Infallible>,
@@ -125,6 +212,8 @@ impl<S> Clone for Door<S> {
     fn clone(&self) -> Self {
         Self {
             site: Arc::clone(&self.site),
+            gate: Arc::clone(&self.gate),
+            tls: self.tls.clone(),
             stopping: self.stopping.clone(),
             alive: self.alive.clone(),
         }
@@ -143,7 +232,10 @@ impl<S: Site> Door<S> {
             match accepted {
                 Ok((stream, peer)) => {
                     pause = first_pause;
-                    tokio::spawn(self.clone().connection(stream, canonical(peer)));
+                    let peer = canonical(peer);
+                    if let Some(pass) = self.gate.admit(&stream, peer) {
+                        tokio::spawn(self.clone().connection(stream, peer, pass));
+                    }
                 }
                 Err(error) if is_the_peers(&error) => {}
                 Err(error) => {
@@ -156,16 +248,40 @@ impl<S: Site> Door<S> {
     }
 
     /// Serves one connection until it ends or is taken over by a WebSocket.
-    async fn connection(mut self, stream: TcpStream, peer: SocketAddr) {
+    async fn connection(self, stream: TcpStream, peer: SocketAddr, pass: Pass) {
         if stream.set_nodelay(true).is_err() {
             return;
         }
-        let begun = AtomicBool::new(false);
-        let service = service_fn(|request| {
-            begun.store(true, Ordering::Relaxed);
-            let site = Arc::clone(&self.site);
+        let Some(tls) = self.tls.clone() else {
+            return self.requests(stream, peer, pass).await;
+        };
+        match timeout(FIRST_REQUEST_LIMIT, tls.accept(stream)).await {
+            // Boxed: it is larger, and those without TLS must not pay for it.
+            Ok(Ok(stream)) => Box::pin(self.requests(stream, peer, pass)).await,
+            Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+            Err(_) => {}
+        }
+    }
+
+    async fn requests<T>(mut self, stream: T, peer: SocketAddr, pass: Pass)
+    where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let secure = self.tls.is_some();
+        let _open = self.gate.port.connections.hold();
+        let work = Work::default();
+        let service = service_fn(|mut request: Request<Incoming>| {
+            if secure {
+                request.extensions_mut().insert(engineio::Secure);
+            }
+            pass.settle();
+            let at_work = work.begin();
+            let (site, gate) = (Arc::clone(&self.site), Arc::clone(&self.gate));
             engineio::begin(async move {
-                Ok::<_, Infallible>(answer(site.as_ref(), request, peer).await)
+                let _at_work = at_work;
+                let response = answer(site.as_ref(), request, peer).await;
+                gate.port.responses.count(status_label(response.status()));
+                Ok::<_, Infallible>(response)
             })
         });
         let mut http = http1::Builder::new();
@@ -175,7 +291,7 @@ impl<S: Site> Door<S> {
         let connection = http.serve_connection(TokioIo::new(stream), service);
         let mut connection = pin!(connection.with_upgrades());
         let mut silent = pin!(sleep(FIRST_REQUEST_LIMIT));
-        let mut watching = (true, true);
+        let mut phase = Phase::Waiting;
         loop {
             tokio::select! {
                 ended = connection.as_mut() => {
@@ -184,18 +300,67 @@ impl<S: Site> Door<S> {
                     }
                     return;
                 }
-                () = silent.as_mut(), if watching.0 => {
-                    watching.0 = false;
-                    if !begun.load(Ordering::Relaxed) {
-                        return;
+                () = silent.as_mut(), if phase != Phase::Serving => {
+                    match phase {
+                        Phase::Waiting if !work.has_begun() => return,
+                        Phase::Ending if !work.is_going() => return,
+                        Phase::Ending => silent.as_mut().reset(Instant::now() + QUIET_LIMIT),
+                        _ => phase = Phase::Serving,
                     }
                 }
-                _ = self.stopping.wait_for(|stop| *stop), if watching.1 => {
-                    watching.1 = false;
+                _ = self.stopping.wait_for(|stop| *stop), if phase != Phase::Ending => {
+                    phase = Phase::Ending;
+                    silent.as_mut().reset(Instant::now() + QUIET_LIMIT);
                     connection.as_mut().graceful_shutdown();
                 }
             }
         }
+    }
+}
+
+/// What a connection's one timer is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// The first request.
+    Waiting,
+    /// Nothing: hyper watches over further requests.
+    Serving,
+    /// The end of the server.
+    Ending,
+}
+
+/// The requests of one connection.
+#[derive(Debug, Clone, Default)]
+struct Work(Arc<Requests>);
+
+#[derive(Debug, Default)]
+struct Requests {
+    begun: AtomicBool,
+    going: AtomicUsize,
+}
+
+impl Work {
+    fn begin(&self) -> AtWork {
+        self.0.begun.store(true, Ordering::Relaxed);
+        self.0.going.fetch_add(1, Ordering::Relaxed);
+        AtWork(self.clone())
+    }
+
+    fn has_begun(&self) -> bool {
+        self.0.begun.load(Ordering::Relaxed)
+    }
+
+    fn is_going(&self) -> bool {
+        self.0.going.load(Ordering::Relaxed) > 0
+    }
+}
+
+/// One request in work.
+struct AtWork(Work);
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        self.0.0.going.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

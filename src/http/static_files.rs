@@ -34,7 +34,14 @@ macro_rules! file {
 }
 
 /// Path, content type, content.
-const FILES: [(&str, &str, &[u8]); 18] = [
+const FILES: [(&str, &str, &[u8]); 21] = [
+    (
+        "/api-docs",
+        HTML,
+        include_bytes!("../../static/api-docs.html"),
+    ),
+    file!("api-docs.js", SCRIPT),
+    file!("api-docs.css", STYLE),
     ("/", HTML, include_bytes!("../../static/chat-example.html")),
     file!("chat-example.html", HTML),
     file!("chat-example/chat.css", STYLE),
@@ -199,6 +206,7 @@ mod tests {
     fn only_these_files_are_read_and_only_read() {
         for path in [
             "/x",
+            "/api-docs/",
             "/static/build.rs",
             "/../Cargo.toml",
             "/chat-example.html/",

@@ -1,23 +1,21 @@
 //! A Socket.IO v5 server on [`engineio`], wire-compatible with the official `socket.io-client`.
 //!
-//! Three parts: [`proto`], the protocol without IO; `server`, what applications use; [`adapter`],
-//! rooms and broadcasts. A server is made by [`Io::builder`] and answers requests through
-//! [`Io::handle`].
+//! The [`guide`] shows how to use it, one concept after another, and has a table for whoever comes
+//! from Node. Three parts: [`proto`], the protocol without IO; `server`, what applications use;
+//! [`adapter`], rooms and broadcasts. A server is made by [`Io::builder`], and answers requests
+//! through [`Io::serve`] or [`Io::handle`].
 //!
 //! ```
-//! use parlance::socketio::{Event, Io, Socket};
+//! use parlance::socketio::{Ack, Data, Io, Socket};
 //!
 //! let io = Io::builder()
 //!     .namespace("/", |ns| {
 //!         ns.on_connect(async |socket: Socket| {
 //!             _ = socket.join("lobby");
 //!         })
-//!         .on("say", async |socket: Socket, event: Event| {
-//!             let Ok(text) = event.data::<String>() else { return };
+//!         .on("say", async |socket: Socket, Data(text): Data<String>, ack: Ack| {
 //!             _ = socket.to("lobby").emit("said", &(socket.id(), text));
-//!             if let Some(ack) = event.ack() {
-//!                 _ = ack.send(&());
-//!             }
+//!             _ = ack.send(&());
 //!         })
 //!     })
 //!     .build();
@@ -25,21 +23,34 @@
 //! ```
 
 pub mod adapter;
+pub mod guide;
 pub mod proto;
 mod server;
 
-pub use adapter::JoinError;
+#[cfg(doc)]
+#[doc = include_str!("CONFORMANCE.md")]
+pub mod conformance {}
+
+pub use adapter::{JoinError, RecoveryOptions, RoomEvent};
 pub use proto::args::{Args, ArgsError};
 pub use proto::connection::ConnectionLimits;
 pub use proto::encode::EncodeError;
+pub use proto::parser::Parser;
+pub use proto::payload::Payload;
 pub use server::ack::{AckError, BroadcastReplies};
 pub use server::bundles::{CLIENT_BUNDLE_NAMES, ClientBundles};
+pub use server::emit::{Emit, WithTimeout};
+pub use server::extract::{
+    BoxError, Data, EventError, EventHandler, FailedEvent, FromEvent, FromWholeEvent, Outcome,
+    State, TryData,
+};
 pub use server::handler::{Ack, ConnectError, ConnectRequest, Event};
 pub use server::io::{Io, IoBuilder};
 pub use server::namespace::{Namespace, NamespaceBuilder};
+pub use server::namespaces::{NamespaceRule, ParentNamespace};
 pub use server::operators::Broadcast;
 pub use server::reason::DisconnectReason;
-pub use server::socket::{EmitError, Socket, Volatile, WithTimeout};
+pub use server::socket::{EmitError, Socket};
 
 #[cfg(test)]
 mod tests;

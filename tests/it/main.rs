@@ -6,8 +6,20 @@
 
 mod support;
 
+mod contract;
+#[cfg(target_os = "linux")]
+mod faults;
+mod security;
 mod server_config;
+mod server_docs;
+mod server_doctor;
+mod server_drain;
 mod server_http;
+mod server_limits;
 mod server_live;
+mod server_logs;
+mod server_metrics;
+mod server_nginx;
 mod server_process;
+mod server_tls;
 mod tidy;

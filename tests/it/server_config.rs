@@ -42,17 +42,27 @@ fn wrong_settings_are_named_all_at_once_and_nothing_is_started() {
 }
 
 #[test]
-fn postgresql_is_refused_clearly_for_now() {
+fn a_database_that_does_not_answer_is_named_without_its_password() {
+    let url = "postgres://me:hunter2@127.0.0.1:1/chat";
+    let (output, _folder) = run(&[], &[("DATABASE_URL", url)]);
+    assert_eq!(output.status.code(), Some(1));
+    let complaint = text(&output.stderr);
+    assert!(
+        complaint.contains("postgres://127.0.0.1:1/chat"),
+        "{complaint}"
+    );
+    assert!(!complaint.contains("hunter2"), "{complaint}");
+}
+
+#[test]
+fn a_database_of_another_kind_is_refused_clearly() {
     let (output, _folder) = run(
         &[],
-        &[("DATABASE_URL", "postgres://me:hunter2@localhost/chat")],
+        &[("DATABASE_URL", "mysql://me:hunter2@localhost/chat")],
     );
     assert_eq!(output.status.code(), Some(2));
     let complaint = text(&output.stderr);
-    assert!(
-        complaint.contains("PostgreSQL is not supported yet"),
-        "{complaint}"
-    );
+    assert!(complaint.contains("error: --database-url"), "{complaint}");
     assert!(!complaint.contains("hunter2"), "{complaint}");
 }
 
@@ -104,6 +114,41 @@ fn help_names_every_option_and_shows_no_secret_of_the_environment() {
         assert!(help.contains(option), "{option}");
     }
     assert!(!help.contains("hunter2"));
+}
+
+#[test]
+fn a_data_folder_that_cannot_be_made_is_named_by_its_option() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").expect("written");
+    let output = Program::run(&file.join("data"), &["--listen", "localhost:0"], &[], "");
+    assert_eq!(output.status.code(), Some(2));
+    let complaint = text(&output.stderr);
+    assert!(
+        complaint.starts_with("error: --data-dir (PARLANCE_DATA_DIR): "),
+        "{complaint}"
+    );
+    assert_eq!(complaint.lines().count(), 1, "{complaint}");
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn flags_win_over_the_environment_and_the_environment_over_the_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("parlance.toml");
+    let settings = "listen = \"[::1]:1\"\nlog = \"debug\"\nregistration = \"closed\"\n";
+    std::fs::write(&file, settings).expect("written");
+    let environment = [
+        ("PARLANCE_CONFIG", file.to_str().expect("text")),
+        ("PARLANCE_LISTEN", "[::1]:2"),
+        ("PARLANCE_LOG", "trace"),
+    ];
+    let (output, _folder) = run(&["--check-config", "--listen", "[::1]:3"], &environment);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let settings = text(&output.stdout);
+    for value in ["[::1]:3\n", "trace\n", "closed\n"] {
+        assert!(settings.contains(value), "{settings}");
+    }
 }
 
 #[test]

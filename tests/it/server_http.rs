@@ -15,7 +15,9 @@ async fn get(app: &TestApp, path: &str) -> Answer {
 async fn it_says_that_it_is_alive_and_ready() {
     let app = TestApp::start().await;
     assert_eq!(get(&app, "/healthz").await.expect(200)["status"], "alive");
-    assert_eq!(get(&app, "/readyz").await.expect(200)["status"], "ready");
+    let ready = get(&app, "/readyz").await.expect(200);
+    assert_eq!(ready["status"], "ready");
+    assert_eq!(ready["durability"], "full");
 }
 
 #[tokio::test]
@@ -68,7 +70,7 @@ async fn everything_under_api_is_answered_in_the_one_shape() {
         .anonymous(Method::PUT, "/api/auth/login", Value::Null)
         .await;
     assert_eq!(put.refused(405), "method-not-allowed");
-    assert_eq!(put.header("allow"), "POST");
+    assert_eq!(put.header("allow"), "POST, OPTIONS");
 }
 
 #[tokio::test]

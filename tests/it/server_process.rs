@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::json;
 
-use crate::support::{PASSWORD, Person, Program, request};
+use crate::support::{PASSWORD, Person, Program, database_url, request};
 
 const ANY_PORT: [&str; 2] = ["--listen", "localhost:0"];
 
@@ -72,7 +72,8 @@ fn what_it_keeps_is_for_its_owner_only() {
     let mode = |path: &std::path::Path| path.metadata().expect("made").mode() & 0o777;
     assert_eq!(mode(&data_dir), 0o700);
     assert_eq!(mode(&data_dir.join("jwt-secret")), 0o600);
-    assert!(data_dir.join("parlance.db").is_file());
+    let elsewhere = database_url(&data_dir).is_some();
+    assert!(elsewhere || data_dir.join("parlance.db").is_file());
 }
 
 #[tokio::test]

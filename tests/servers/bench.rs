@@ -3,7 +3,7 @@
 
 mod listen;
 
-use parlance::socketio::{Event, Io, Socket};
+use parlance::socketio::{Ack, Args, Io, Socket};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -13,16 +13,14 @@ async fn main() -> std::io::Result<()> {
     let io = Io::builder()
         .namespace("/", |ns| {
             ns.on_connect(async |socket: Socket| _ = socket.join("bench"))
-                .on("bench-broadcast", async |socket: Socket, event: Event| {
+                .on("bench-broadcast", async |socket: Socket, args: Args| {
                     _ = socket
                         .namespace()
                         .to("bench")
-                        .emit_raw("bench-message", event.raw());
+                        .emit_raw("bench-message", &args);
                 })
-                .on("bench-echo", async |_: Socket, event: Event| {
-                    if let Some(ack) = event.ack() {
-                        _ = ack.send_raw(event.raw());
-                    }
+                .on("bench-echo", async |ack: Ack, args: Args| {
+                    _ = ack.send_raw(&args);
                 })
         })
         .build();

@@ -1,5 +1,5 @@
-//! The server that the test suite of the official client runs against, all but its test of
-//! connection state recovery: `PORT=3000 cargo run --example socketio_client_suite`
+//! The server that the test suite of the official client runs against:
+//! `PORT=3000 cargo run --example socketio_client_suite`
 
 mod listen;
 
@@ -8,8 +8,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use engineio::{AllowRequest, Config, Cors};
-use parlance::socketio::{ConnectError, ConnectRequest, Event, Io, NamespaceBuilder, Socket};
-use serde::{Deserialize, Serialize};
+use parlance::socketio::{
+    Ack, Args, ConnectError, ConnectRequest, Data, Io, NamespaceBuilder, Payload, RecoveryOptions,
+    Socket,
+};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
@@ -29,6 +32,7 @@ async fn main() -> std::io::Result<()> {
     let bare = |ns: NamespaceBuilder| ns;
     let io = Io::builder()
         .engine(engine)
+        .connection_state_recovery(RecoveryOptions::default())
         .namespace("/", |ns| binary(texts(questions(refuse_fail(ns)))))
         .namespace("/foo", |ns| ns.on("getId", get_id))
         .namespace("/timeout_socket", bare)
@@ -55,26 +59,26 @@ fn refuse_fail(ns: NamespaceBuilder) -> NamespaceBuilder {
 
 /// Everything that is about acknowledgements.
 fn questions(ns: NamespaceBuilder) -> NamespaceBuilder {
-    ns.on("echo", async |_: Socket, event: Event| {
-        let argument = event.data::<Value>().unwrap_or_default();
-        answer(&event, &(argument,));
-    })
-    .on("ack", async |socket: Socket, _: Event| {
+    ns.on(
+        "echo",
+        async |Data((argument,)): Data<(Payload,)>, ack: Ack| {
+            _ = ack.send(&(argument,));
+        },
+    )
+    .on("ack", async |socket: Socket| {
         let Ok(reply) = socket.emit_with_ack("ack", &()).await else {
             return;
         };
         if reply
-            .decode()
+            .data()
             .is_ok_and(|(a, b): (u8, Value)| a == 5 && b["test"] == true)
         {
             _ = socket.emit("got it", &());
         }
     })
-    .on("getAckDate", async |_: Socket, event: Event| {
-        answer(&event, &date());
-    })
-    .on("getHandshake", async |socket: Socket, event: Event| {
-        answer(&event, &handshake(&socket));
+    .on("getAckDate", async |ack: Ack| _ = ack.send(&date()))
+    .on("getHandshake", async |socket: Socket, ack: Ack| {
+        _ = ack.send(&handshake(&socket));
     })
     .on("getId", get_id)
 }
@@ -88,19 +92,19 @@ fn texts(ns: NamespaceBuilder) -> NamespaceBuilder {
         "utf8 — string",
         "utf8 — string",
     ];
-    ns.on("hi", async |socket: Socket, _: Event| {
+    ns.on("hi", async |socket: Socket| {
         _ = socket.emit("hi", &());
     })
-    .on("getDate", async |socket: Socket, _: Event| {
+    .on("getDate", async |socket: Socket| {
         _ = socket.emit("takeDate", &date());
     })
-    .on("getDateObj", async |socket: Socket, _: Event| {
+    .on("getDateObj", async |socket: Socket| {
         _ = socket.emit("takeDateObj", &json!({"date": date()}));
     })
-    .on("false", async |socket: Socket, _: Event| {
+    .on("false", async |socket: Socket| {
         _ = socket.emit("false", &false);
     })
-    .on("getUtf8", async |socket: Socket, _: Event| {
+    .on("getUtf8", async |socket: Socket| {
         for text in UTF8 {
             _ = socket.emit("takeUtf8", text);
         }
@@ -125,31 +129,31 @@ fn binary(ns: NamespaceBuilder) -> NamespaceBuilder {
         request.set_data(First::default());
         Ok(())
     })
-    .on("doge", async |socket: Socket, _: Event| {
+    .on("doge", async |socket: Socket| {
         _ = socket.emit("doge", &BYTES);
     })
-    .on("getbin", async |socket: Socket, _: Event| {
+    .on("getbin", async |socket: Socket| {
         _ = socket.emit("takebin", &BYTES);
     })
-    .on("buffa", async |socket: Socket, event: Event| {
-        if !event.raw().attachments().is_empty() {
+    .on("buffa", async |socket: Socket, args: Args| {
+        if args.has_binary() {
             _ = socket.emit("buffack", &());
         }
     })
-    .on("jsonbuff", async |socket: Socket, event: Event| {
-        let Ok(sent) = event.data::<JsonBuff>() else {
-            return;
-        };
-        if sent.hello == "lol" && sent.message == BYTES && sent.goodbye == "gotcha" {
-            _ = socket.emit("jsonbuff-ack", &());
-        }
-    })
-    .on("abuff1", async |socket: Socket, event: Event| {
-        if let (Some(first), Ok(_)) = (socket.data::<First>(), event.data::<Bytes>()) {
+    .on(
+        "jsonbuff",
+        async |socket: Socket, Data(sent): Data<JsonBuff>| {
+            if sent.hello == "lol" && sent.message == BYTES && sent.goodbye == "gotcha" {
+                _ = socket.emit("jsonbuff-ack", &());
+            }
+        },
+    )
+    .on("abuff1", async |socket: Socket, _: Data<Bytes>| {
+        if let Some(first) = socket.data::<First>() {
             first.0.store(true, Ordering::Relaxed);
         }
     })
-    .on("abuff2", async |socket: Socket, _: Event| {
+    .on("abuff2", async |socket: Socket| {
         if socket
             .data::<First>()
             .is_some_and(|first| first.0.load(Ordering::Relaxed))
@@ -159,14 +163,8 @@ fn binary(ns: NamespaceBuilder) -> NamespaceBuilder {
     })
 }
 
-async fn get_id(socket: Socket, event: Event) {
-    answer(&event, socket.id());
-}
-
-fn answer<T: Serialize + ?Sized>(event: &Event, data: &T) {
-    if let Some(ack) = event.ack() {
-        _ = ack.send(data);
-    }
+async fn get_id(socket: Socket, ack: Ack) {
+    _ = ack.send(socket.id());
 }
 
 fn date() -> String {

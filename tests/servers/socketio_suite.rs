@@ -6,7 +6,7 @@ mod listen;
 use std::time::Duration;
 
 use engineio::{Config, Cors};
-use parlance::socketio::{Event, Io, NamespaceBuilder, Socket};
+use parlance::socketio::{Ack, Args, Io, NamespaceBuilder, Socket};
 
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
@@ -27,12 +27,10 @@ async fn main() -> std::io::Result<()> {
 
 fn echo(ns: NamespaceBuilder) -> NamespaceBuilder {
     ns.on_connect(async |socket: Socket| _ = socket.emit("auth", &socket.auth()))
-        .on("message", async |socket: Socket, event: Event| {
-            _ = socket.emit_raw("message-back", event.raw());
+        .on("message", async |socket: Socket, args: Args| {
+            _ = socket.emit_raw("message-back", &args);
         })
-        .on("message-with-ack", async |_: Socket, event: Event| {
-            if let Some(ack) = event.ack() {
-                _ = ack.send_raw(event.raw());
-            }
+        .on("message-with-ack", async |ack: Ack, args: Args| {
+            _ = ack.send_raw(&args);
         })
 }

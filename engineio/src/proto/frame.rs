@@ -153,6 +153,12 @@ impl Frame {
         )
     }
 
+    /// The WebSocket form when it is one text and nothing else.
+    pub(crate) fn as_one_slice(&self) -> Option<&[u8]> {
+        let wire = self.0.text.as_ref()?;
+        self.0.attachments.is_empty().then_some(&wire.bytes[..])
+    }
+
     /// The packets as records of a polling payload, in order.
     pub(crate) fn records(&self) -> impl Iterator<Item = Bytes> {
         let text = self.0.text.iter().map(Wire::packet);

@@ -1,8 +1,9 @@
-//! What a request asks for: the query string, the order of the checks, the open packet.
+//! What a request asks for: the order of the checks, the open packet.
 
-use std::{borrow::Cow, fmt, time::Duration};
+use std::{fmt, time::Duration};
 
-use super::{frame::BinaryForm, sid::Sid};
+pub use super::query::Query;
+use super::{json::quote, sid::SessionId};
 
 /// The transports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,12 +15,24 @@ pub enum TransportKind {
 }
 
 impl TransportKind {
+    /// Both of them.
+    pub const ALL: [Self; 2] = [Self::Polling, Self::Websocket];
+
     /// The name in the query string. Only these exact names exist.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Polling => "polling",
             Self::Websocket => "websocket",
+        }
+    }
+
+    /// The transport that is not named so.
+    #[cfg(feature = "server")]
+    pub(crate) fn other_than(name: &str) -> Self {
+        match Self::parse(name) {
+            Some(Self::Websocket) => Self::Polling,
+            _ => Self::Websocket,
         }
     }
 
@@ -101,102 +114,34 @@ pub enum BadRequest {
     ProtocolMismatch,
     /// `transport=websocket` without an `Upgrade`, or an `Upgrade` that is none.
     NotAnUpgrade,
+    /// An `Upgrade` for another version of WebSocket than 13.
+    WebSocketVersion,
     /// The body does not parse, or came under a content type that is not text.
     Body,
     /// HTTP/1.1 without a `Host` header.
     NoHost,
     /// No session id could be made, or the one that was made is taken.
     IdGeneration,
+    /// Nobody could say whether the origin is allowed.
+    CorsUndecided,
 }
 
-/// The parsed query string of a request.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Query {
-    pairs: Vec<(String, String)>,
-}
-
-impl Query {
-    /// Parses a query string the way browsers write it (WHATWG URL): `+` is a blank, and what is
-    /// not valid percent-encoding or UTF-8 is kept or replaced, never refused.
+impl BadRequest {
+    /// The name of the reason; that of the official server, where it has one.
     #[must_use]
-    pub fn parse(query: &str) -> Self {
-        let pairs = query
-            .split('&')
-            .filter(|pair| !pair.is_empty())
-            .map(|pair| {
-                let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-                (decode(name), decode(value))
-            });
-        Self {
-            pairs: pairs.collect(),
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::DuplicateParameter => "DUPLICATE_PARAMETER",
+            Self::InvalidOrigin => "INVALID_ORIGIN",
+            Self::TransportMismatch => "TRANSPORT_MISMATCH",
+            Self::ProtocolMismatch => "PROTOCOL_MISMATCH",
+            Self::NotAnUpgrade | Self::WebSocketVersion => "TRANSPORT_HANDSHAKE_ERROR",
+            Self::Body => "BODY",
+            Self::NoHost => "NO_HOST",
+            Self::IdGeneration => "ID_GENERATION_ERROR",
+            Self::CorsUndecided => "MIDDLEWARE_FAILURE",
         }
     }
-
-    /// The value of `name`; the last one, if it is given several times.
-    #[must_use]
-    pub fn get(&self, name: &str) -> Option<&str> {
-        self.pairs
-            .iter()
-            .rev()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
-    }
-
-    /// All pairs, in order, decoded.
-    #[must_use]
-    pub fn pairs(&self) -> &[(String, String)] {
-        &self.pairs
-    }
-
-    /// How a client of this request wants binary messages on a WebSocket.
-    #[must_use]
-    pub fn binary_form(&self) -> BinaryForm {
-        match self.get("b64") {
-            Some(value) if !value.is_empty() => BinaryForm::Base64,
-            _ => BinaryForm::Frames,
-        }
-    }
-
-    /// Whether the request speaks revision 4. Nothing else is offered.
-    #[must_use]
-    pub fn is_revision_4(&self) -> bool {
-        self.get("EIO") == Some("4")
-    }
-
-    fn has_duplicate(&self) -> bool {
-        ["EIO", "transport", "sid"]
-            .iter()
-            .any(|name| self.pairs.iter().filter(|(key, _)| key == name).count() > 1)
-    }
-}
-
-/// Decodes `+` and percent-encoding; what is not UTF-8 then is replaced by U+FFFD.
-fn decode(text: &str) -> String {
-    if !text.bytes().any(|byte| byte == b'%' || byte == b'+') {
-        return text.to_owned();
-    }
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let (byte, next) = match (first, tail) {
-            (b'%', [high, low, next @ ..]) => match (hex(*high), hex(*low)) {
-                (Some(high), Some(low)) => (high << 4 | low, next),
-                _ => (b'%', tail),
-            },
-            (b'+', _) => (b' ', tail),
-            _ => (*first, tail),
-        };
-        out.push(byte);
-        rest = next;
-    }
-    match String::from_utf8_lossy(&out) {
-        Cow::Owned(replaced) => replaced,
-        Cow::Borrowed(valid) => valid.to_owned(),
-    }
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).map(|value| value as u8)
 }
 
 /// The facts of a request that decide what it is.
@@ -217,8 +162,8 @@ pub struct Facts<'a> {
 pub enum Request {
     /// It opens a session.
     Handshake(TransportKind),
-    /// It belongs to a session: a poll, a post, or an upgrade.
-    Session(Sid, TransportKind),
+    /// It belongs to the session that `transport_of` has found: a poll, a post, or an upgrade.
+    Session(TransportKind),
 }
 
 /// Decides what a request is; the checks and their order are those of the official server, so that
@@ -229,7 +174,7 @@ pub enum Request {
 pub fn classify(
     facts: Facts<'_>,
     offered: Transports,
-    transport_of: impl FnOnce(&Sid) -> Option<TransportKind>,
+    transport_of: impl FnOnce(&str) -> Option<TransportKind>,
 ) -> Result<Request, Refused> {
     let query = facts.query;
     if query.has_duplicate() {
@@ -244,10 +189,9 @@ pub fn classify(
     }
     match query.get("sid").filter(|sid| !sid.is_empty()) {
         Some(sid) => {
-            let sid = Sid::parse(sid).ok_or(Refused::UnknownSid)?;
-            let current = transport_of(&sid).ok_or(Refused::UnknownSid)?;
+            let current = transport_of(sid).ok_or(Refused::UnknownSid)?;
             check_session_request(facts, kind, current)?;
-            Ok(Request::Session(sid, kind))
+            Ok(Request::Session(kind))
         }
         None => {
             check_handshake(facts, kind)?;
@@ -296,7 +240,7 @@ fn has_control_characters(value: &[u8]) -> bool {
 #[derive(Debug, Clone, Copy)]
 pub struct Open<'a> {
     /// The session's id.
-    pub sid: &'a Sid,
+    pub sid: &'a SessionId,
     /// Whether the client may upgrade to WebSocket.
     pub upgrade: bool,
     /// From the open packet, or a pong, to the next ping.
@@ -308,12 +252,12 @@ pub struct Open<'a> {
 }
 
 impl Open<'_> {
-    /// The packet: `0` and JSON with exactly the keys of the protocol. The id needs no escaping.
+    /// The packet: `0` and JSON with exactly the keys of the protocol.
     #[must_use]
     pub fn encode(&self) -> String {
         format!(
-            r#"0{{"sid":"{}","upgrades":{},"pingInterval":{},"pingTimeout":{},"maxPayload":{}}}"#,
-            self.sid.as_str(),
+            r#"0{{"sid":{},"upgrades":{},"pingInterval":{},"pingTimeout":{},"maxPayload":{}}}"#,
+            quote(self.sid.as_str()),
             if self.upgrade {
                 r#"["websocket"]"#
             } else {
@@ -341,7 +285,7 @@ mod tests {
             origin: None,
         };
         classify(facts, Transports::default(), |sid| {
-            (sid.as_str() == SID).then_some(TransportKind::Polling)
+            (sid == SID).then_some(TransportKind::Polling)
         })
     }
 
@@ -401,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn a_malformed_sid_is_an_unknown_session() {
+    fn a_foreign_sid_is_an_unknown_session() {
         for sid in [
             "nope",
             "__proto__",
@@ -478,18 +422,8 @@ mod tests {
     }
 
     #[test]
-    fn queries_are_decoded_as_browsers_write_them() {
-        let query = Query::parse("a=1+2&%26a=%26%3D%3Fa&b=%C3%A9%zz&c&a=3&=x");
-        assert_eq!(query.get("a"), Some("3"), "the last one wins");
-        assert_eq!(query.get("&a"), Some("&=?a"));
-        assert_eq!(query.get("b"), Some("é%zz"));
-        assert_eq!(query.get("c"), Some(""));
-        assert_eq!(Query::parse("x=%ff").get("x"), Some("\u{fffd}"));
-    }
-
-    #[test]
     fn the_open_packet_has_exactly_the_keys_of_the_protocol() {
-        let sid = Sid::parse(SID).unwrap();
+        let sid = SessionId::new(SID).unwrap();
         let open = Open {
             sid: &sid,
             upgrade: true,

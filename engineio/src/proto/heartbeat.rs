@@ -82,6 +82,19 @@ impl Heartbeat {
         }
     }
 
+    /// How long a pong that arrives `now` took since its ping was due. None when no pong is awaited,
+    /// or the wait for it has started again, so that nothing needs to be kept for this.
+    #[must_use]
+    pub fn round_trip(&self, now: Instant) -> Option<Duration> {
+        match self.state {
+            State::Awaiting {
+                pong_by,
+                extended: false,
+            } => now.checked_duration_since(pong_by.checked_sub(self.timeout)?),
+            _ => None,
+        }
+    }
+
     /// A pong arrived: the next ping is due one interval from now. A pong that nobody asked for
     /// changes nothing.
     pub fn handle_pong(&mut self, now: Instant) {
@@ -136,6 +149,18 @@ mod tests {
 
     const INTERVAL: Duration = Duration::from_millis(300);
     const TIMEOUT: Duration = Duration::from_millis(200);
+
+    #[test]
+    fn the_round_trip_is_that_of_the_ping_alone() {
+        let (mut heartbeat, now) = start();
+        assert_eq!(heartbeat.round_trip(now), None);
+        let pinged = now + INTERVAL;
+        assert_eq!(heartbeat.handle_timeout(pinged), Some(Beat::Ping));
+        let trip = Duration::from_millis(30);
+        assert_eq!(heartbeat.round_trip(pinged + trip), Some(trip));
+        heartbeat.handle_traffic(pinged + trip);
+        assert_eq!(heartbeat.round_trip(pinged + trip * 2), None);
+    }
 
     fn start() -> (Heartbeat, Instant) {
         let now = Instant::now();

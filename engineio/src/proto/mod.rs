@@ -11,9 +11,11 @@ pub mod fuzz;
 pub mod handshake;
 pub mod heartbeat;
 pub mod inspector;
+pub(crate) mod json;
 pub mod outbox;
 pub mod packet;
 pub mod payload;
+pub mod query;
 pub mod session;
 pub mod sid;
 
@@ -22,4 +24,4 @@ pub use handshake::{TransportKind, Transports};
 pub use outbox::Outbox;
 pub use packet::{Message, Packet};
 pub use session::{CloseReason, Session};
-pub use sid::Sid;
+pub use sid::{SessionId, Sid};

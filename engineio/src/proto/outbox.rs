@@ -5,7 +5,11 @@
 //! application's [`Frame`]s in order. Over polling only the data lane is used; there the session
 //! puts its control packets in front of the payload itself.
 
-use std::{collections::VecDeque, io::IoSlice};
+use std::{
+    collections::VecDeque,
+    io::{self, IoSlice},
+    task::{Poll, ready},
+};
 
 use bytes::Bytes;
 
@@ -17,6 +21,9 @@ use super::{
 /// Bytes that may wait in the control lane: hundreds of pongs.
 const MAX_CONTROL_BYTES: usize = 64 * 1024;
 
+/// Slices of one vectored write.
+const MAX_SLICES: usize = 64;
+
 /// Limits of an outbox, in bytes of queued frames.
 #[derive(Debug, Clone, Copy)]
 pub struct OutboxLimits {
@@ -24,6 +31,9 @@ pub struct OutboxLimits {
     pub soft_bytes: usize,
     /// A frame that would exceed this is refused, and the session is to be closed.
     pub hard_bytes: usize,
+    /// What all sessions of a server may have queued together. Beyond it those with most are
+    /// closed. Counted in steps of 16 KiB per session, so that small queues cost nothing.
+    pub total_bytes: usize,
 }
 
 impl Default for OutboxLimits {
@@ -31,6 +41,7 @@ impl Default for OutboxLimits {
         Self {
             soft_bytes: 1 << 20,
             hard_bytes: 4 << 20,
+            total_bytes: 512 << 20,
         }
     }
 }
@@ -81,8 +92,12 @@ pub struct Outbox {
     sink: Sink,
     /// The owner sleeps and wants to be woken when there is something for it to do.
     parked: bool,
+    /// A flusher has promised to come: nobody else needs to do anything.
+    listed: bool,
     sealed: bool,
     congested: bool,
+    /// Congestion has ended since this was last asked.
+    relieved: bool,
     overflowed: bool,
     /// Bytes that streams have taken, modulo 2^32: only whether it moves is of interest.
     taken: u32,
@@ -102,8 +117,10 @@ impl Outbox {
             form,
             sink: Sink::Blocked,
             parked: false,
+            listed: false,
             sealed: false,
             congested: false,
+            relieved: false,
             overflowed: false,
             taken: 0,
         }
@@ -114,30 +131,84 @@ impl Outbox {
     /// # Errors
     /// [`EnqueueError`] when the session is closed, or the frame exceeds the hard limit.
     pub fn enqueue(&mut self, frame: Frame) -> Result<Enqueued, EnqueueError> {
+        match self.push(frame) {
+            Ok(true) => Ok(self.call_owner()),
+            Ok(false) => Ok(Enqueued::Queued),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Queues a frame for a flusher: where this says [`Enqueued::WakeNeeded`], somebody must come
+    /// with [`Outbox::begin_flush`]. The owner is left asleep.
+    ///
+    /// # Errors
+    /// As [`Outbox::enqueue`].
+    pub fn enqueue_listed(&mut self, frame: Frame) -> Result<Enqueued, EnqueueError> {
+        let wanted = self.push(frame)? && self.parked && !self.listed;
+        self.listed |= wanted;
+        Ok(match wanted {
+            true => Enqueued::WakeNeeded,
+            false => Enqueued::Queued,
+        })
+    }
+
+    /// Whether a frame that is queued now can leave at once: one that cannot wait is dropped
+    /// otherwise.
+    #[must_use]
+    pub fn takes_volatile(&self) -> bool {
+        self.sink == Sink::Ready && self.is_empty()
+    }
+
+    /// Queues a frame if it can leave at once, else drops it: `None` when dropped.
+    pub fn enqueue_volatile(&mut self, frame: Frame) -> Option<Enqueued> {
+        self.takes_volatile()
+            .then(|| self.enqueue(frame).ok())
+            .flatten()
+    }
+
+    /// Whether a frame of so many bytes would be refused. A single one may be larger than the
+    /// limit: it is about what piles up.
+    #[must_use]
+    pub fn is_full_for(&self, bytes: usize) -> bool {
+        self.data_bytes > 0 && self.data_bytes + bytes > self.limits.hard_bytes
+    }
+
+    /// Queues. `true`: it could leave now, or the owner must hear of congestion.
+    fn push(&mut self, frame: Frame) -> Result<bool, EnqueueError> {
         if self.sealed {
             return Err(EnqueueError::Closed);
         }
         let bytes = frame.wire_len();
-        // A single frame may be larger than the limit: it is about what piles up.
-        if self.data_bytes > 0 && self.data_bytes + bytes > self.limits.hard_bytes {
-            self.overflowed = true;
-            self.sealed = true;
+        if self.is_full_for(bytes) {
+            self.overflow();
             return Err(EnqueueError::Full(self.call_owner()));
         }
         self.data_bytes += bytes;
         self.data.push_back(frame);
         let newly_congested = !self.congested && self.data_bytes > self.limits.soft_bytes;
         self.congested |= newly_congested;
-        Ok(match newly_congested || self.sink == Sink::Ready {
-            true => self.call_owner(),
-            false => Enqueued::Queued,
-        })
+        Ok(newly_congested || self.sink == Sink::Ready)
     }
 
-    /// Queues a frame if it can leave at once, else drops it: `None` when dropped.
-    pub fn enqueue_volatile(&mut self, frame: Frame) -> Option<Enqueued> {
-        let writable = self.sink == Sink::Ready && self.is_empty();
-        writable.then(|| self.enqueue(frame).ok()).flatten()
+    /// What waits is too much: nothing more is taken, and the owner will close the session.
+    pub fn overflow(&mut self) {
+        self.overflowed = true;
+        self.sealed = true;
+    }
+
+    /// A flusher has come. `true`: it may write what is queued, because the owner sleeps; nothing
+    /// else writes meanwhile. An owner that is awake will write by itself.
+    #[must_use]
+    pub fn begin_flush(&mut self) -> bool {
+        self.listed = false;
+        self.parked
+    }
+
+    /// Whether there is something that only the owner can do: to write what a flusher left, or to
+    /// time how long the peer stays behind.
+    #[must_use]
+    pub fn needs_owner(&self) -> bool {
+        self.congested || self.overflowed || self.relieved || self.has_pending()
     }
 
     /// Marks the owner as awake; says whether it slept, so that the caller wakes it.
@@ -152,7 +223,7 @@ impl Outbox {
     #[must_use]
     pub fn park(&mut self) -> bool {
         let idle = self.sink == Sink::Blocked || !self.has_pending();
-        self.parked = idle && !self.overflowed;
+        self.parked = idle && !self.overflowed && !self.relieved;
         self.parked
     }
 
@@ -231,6 +302,11 @@ impl Outbox {
         self.congested
     }
 
+    /// Whether congestion has ended since this was last asked, however short it was.
+    pub fn take_relieved(&mut self) -> bool {
+        std::mem::take(&mut self.relieved)
+    }
+
     /// Whether the hard limit was reached, so that the session must be closed.
     #[must_use]
     pub fn has_overflowed(&self) -> bool {
@@ -281,6 +357,35 @@ impl Outbox {
         filled
     }
 
+    /// Gives what goes next to `write`, and takes note of what it took. Nothing taken is an error.
+    ///
+    /// # Errors
+    /// Those of `write`.
+    pub fn write_to(
+        &mut self,
+        write: impl FnOnce(&[IoSlice<'_>]) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        let written = match self.one_slice() {
+            Some(slice) => ready!(write(&[IoSlice::new(slice)])),
+            None => {
+                let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+                let filled = self.gather(&mut slices);
+                ready!(write(&slices[..filled]))
+            }
+        }?;
+        if written == 0 {
+            return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+        }
+        self.advance(written);
+        Poll::Ready(Ok(written))
+    }
+
+    /// What goes next when it is a single text, as it mostly is.
+    fn one_slice(&self) -> Option<&[u8]> {
+        let alone = self.control.is_empty() && self.front_sent == 0 && self.data.len() == 1;
+        alone.then(|| self.data.front()?.as_one_slice()).flatten()
+    }
+
     /// The stream took `written` bytes of what was gathered.
     pub fn advance(&mut self, mut written: usize) {
         self.taken = self.taken.wrapping_add(written as u32);
@@ -324,7 +429,7 @@ impl Outbox {
 
     fn note_drained(&mut self) {
         if self.data.is_empty() {
-            self.congested = false;
+            self.relieved |= std::mem::take(&mut self.congested);
             if self.data.capacity() > 64 {
                 self.data = VecDeque::new();
             }
@@ -424,6 +529,32 @@ mod tests {
     }
 
     #[test]
+    fn a_flusher_is_asked_once_and_writes_only_while_the_owner_sleeps() {
+        let mut outbox = outbox();
+        assert!(outbox.park());
+        let listed = outbox.enqueue_listed(Frame::text("a"));
+        assert_eq!(listed, Ok(Enqueued::WakeNeeded));
+        let again = outbox.enqueue_listed(Frame::text("b"));
+        assert_eq!(again, Ok(Enqueued::Queued));
+        assert!(outbox.begin_flush(), "the owner sleeps");
+        write(&mut outbox, 100);
+        assert!(!outbox.needs_owner());
+        outbox.unpark();
+        let awake = outbox.enqueue_listed(Frame::text("c"));
+        assert_eq!(awake, Ok(Enqueued::Queued), "the owner comes to it");
+        assert!(!outbox.begin_flush());
+    }
+
+    #[test]
+    fn who_sends_beside_the_flusher_wakes_the_owner_all_the_same() {
+        let mut outbox = outbox();
+        assert!(outbox.park());
+        let _ = outbox.enqueue_listed(Frame::text("a"));
+        assert_eq!(outbox.enqueue(Frame::text("b")), Ok(Enqueued::WakeNeeded));
+        assert!(!outbox.begin_flush(), "nothing is left for it to do");
+    }
+
+    #[test]
     fn an_owner_that_cannot_send_is_left_asleep() {
         let mut outbox = outbox();
         outbox.set_sink(Sink::Blocked);
@@ -452,6 +583,7 @@ mod tests {
         let limits = OutboxLimits {
             soft_bytes: 10,
             hard_bytes: 20,
+            ..OutboxLimits::default()
         };
         let mut outbox = Outbox::new(limits, BinaryForm::Frames);
         assert!(outbox.park());
@@ -482,14 +614,18 @@ mod tests {
         let limits = OutboxLimits {
             soft_bytes: 5,
             hard_bytes: 100,
+            ..OutboxLimits::default()
         };
         let mut outbox = Outbox::new(limits, BinaryForm::Frames);
         let _ = outbox.enqueue(Frame::text("123")).unwrap();
         let _ = outbox.enqueue(Frame::text("4")).unwrap();
         write(&mut outbox, 6);
-        assert!(outbox.is_congested());
+        assert!(outbox.is_congested() && !outbox.take_relieved());
         write(&mut outbox, 100);
         assert!(!outbox.is_congested());
+        assert!(outbox.needs_owner() && !outbox.park(), "it has to be told");
+        assert!(outbox.take_relieved() && !outbox.take_relieved(), "once");
+        assert!(outbox.park());
     }
 
     #[test]

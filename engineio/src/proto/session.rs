@@ -16,7 +16,10 @@
 //! stream under probe), `poll_write` (fills the outbox's control lane), `poll_event`, and at last
 //! `poll_timeout`. Time is an argument throughout.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 
@@ -87,6 +90,17 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
+    /// All of them, in the order of their declaration.
+    pub const ALL: [Self; 7] = [
+        Self::TransportError,
+        Self::TransportClose,
+        Self::ForcedClose,
+        Self::PingTimeout,
+        Self::ParseError,
+        Self::SlowConsumer,
+        Self::Stalled,
+    ];
+
     /// The reason as the applications of the official server know it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -198,7 +212,7 @@ enum Poll {
 /// The state machine of one session.
 #[derive(Debug)]
 pub struct Session {
-    settings: Settings,
+    settings: Arc<Settings>,
     carrier: Carrier,
     life: Life,
     heartbeat: Heartbeat,
@@ -219,7 +233,8 @@ impl Session {
     /// Opens a session on the transport of its handshake. `now` is the moment the open packet is
     /// made: the heartbeat counts from it.
     #[must_use]
-    pub fn new(settings: Settings, transport: TransportKind, now: Instant) -> Self {
+    pub fn new(settings: Arc<Settings>, transport: TransportKind, now: Instant) -> Self {
+        let heartbeat = Heartbeat::new(settings.ping_interval, settings.ping_timeout, now);
         Self {
             settings,
             carrier: match transport {
@@ -227,7 +242,7 @@ impl Session {
                 TransportKind::Websocket => Carrier::Streaming,
             },
             life: Life::Open,
-            heartbeat: Heartbeat::new(settings.ping_interval, settings.ping_timeout, now),
+            heartbeat,
             poll: Poll::None,
             ping_due: false,
             last_word: "1",
@@ -341,6 +356,13 @@ impl Session {
             };
         }
         free
+    }
+
+    /// How long the pong that arrives `now` took, if one is awaited; see
+    /// [`Heartbeat::round_trip`].
+    #[must_use]
+    pub fn round_trip(&self, now: Instant) -> Option<Duration> {
+        self.heartbeat.round_trip(now)
     }
 
     /// A transport was lost.

@@ -41,13 +41,14 @@ impl Rig {
         let limits = OutboxLimits {
             soft_bytes: 50,
             hard_bytes: 100,
+            ..OutboxLimits::default()
         };
         let mut outbox = Outbox::new(limits, BinaryForm::Frames);
         if transport == TransportKind::Websocket {
             outbox.set_sink(Sink::Ready);
         }
         Self {
-            session: Session::new(settings(), transport, now),
+            session: Session::new(settings().into(), transport, now),
             outbox,
             start: now,
             now,
@@ -258,7 +259,7 @@ fn trap_39_a_ping_of_the_client_ends_the_session() {
 }
 
 #[test]
-fn packets_that_only_a_server_sends_are_ignored() {
+fn trap_47_a_noop_and_what_else_only_a_server_sends_are_ignored() {
     let mut rig = Rig::streaming();
     for text in ["0{}", "5", "6", "3", "3surplus"] {
         assert_eq!(rig.stream(text), None);
@@ -305,6 +306,19 @@ fn a_poll_that_waits_at_a_ping_time_out_gets_a_close_packet() {
     rig.at(500);
     assert_eq!(rig.reply().as_deref(), Some("1"));
     rig.assert_closed(CloseReason::PingTimeout);
+}
+
+#[test]
+fn trap_36_a_busy_session_is_pinged_all_the_same() {
+    let mut rig = Rig::streaming();
+    for at in (0..300).step_by(50) {
+        rig.at(at);
+        assert_eq!(rig.stream("4up").as_deref(), Some("up"));
+        rig.send("down");
+        assert_eq!(rig.written(), ["4down"]);
+    }
+    rig.at(300).send("down");
+    assert_eq!(rig.written(), ["2", "4down"]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! of the `cors` package that the official server uses.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, request};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, header, request};
 use http_body_util::Full;
 
 use crate::{
@@ -44,9 +44,17 @@ fn is_own_host(origin: &str, host: &str) -> bool {
     strip(authority) == strip(host)
 }
 
+impl Cors {
+    /// Adds to `reply` what lets a page of another origin read it, as every reply of the server has
+    /// it: for what an application serves beside the protocol.
+    pub fn add_headers(&self, request: &HeaderMap, reply: &mut HeaderMap) {
+        decorate(self, request, reply);
+    }
+}
+
 /// The answer to a preflight.
 pub(super) fn preflight(cors: &Cors, request: &request::Parts) -> Response<Full<Bytes>> {
-    let mut response = bare(StatusCode::NO_CONTENT);
+    let mut response = bare(cors.preflight_status);
     let headers = response.headers_mut();
     add_origin(cors, &request.headers, headers);
     add_credentials(cors, headers);
@@ -76,19 +84,23 @@ pub(super) fn decorate(cors: &Cors, request: &HeaderMap, headers: &mut HeaderMap
 }
 
 fn add_origin(cors: &Cors, request: &HeaderMap, headers: &mut HeaderMap) {
-    if let Origins::Any = cors.origins {
-        headers.insert(
-            header::ACCESS_CONTROL_ALLOW_ORIGIN,
-            HeaderValue::from_static("*"),
-        );
-        return;
+    if let Some(origin) = named_origin(&cors.origins, request) {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     }
-    add_vary(headers, "Origin");
-    let origin = request.get(header::ORIGIN);
-    let allowed =
-        origin.filter(|origin| origin.to_str().is_ok_and(|text| cors.origins.allows(text)));
-    if let Some(origin) = allowed {
-        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+    if !matches!(cors.origins, Origins::Any) {
+        add_vary(headers, "Origin");
+    }
+}
+
+/// The origin that a reply names.
+fn named_origin(origins: &Origins, request: &HeaderMap) -> Option<HeaderValue> {
+    match origins {
+        Origins::Any => Some(HeaderValue::from_static("*")),
+        Origins::Fixed(origin) => HeaderValue::from_str(origin).ok(),
+        Origins::Reflected | Origins::List(_) | Origins::Matching(_) => request
+            .get(header::ORIGIN)
+            .filter(|origin| origin.to_str().is_ok_and(|text| origins.allows(text)))
+            .cloned(),
     }
 }
 
@@ -138,7 +150,7 @@ fn add_vary(headers: &mut HeaderMap, field: &str) {
 mod tests {
     use std::time::Duration;
 
-    use http::Request;
+    use http::{Request, StatusCode};
 
     use super::*;
 
@@ -255,5 +267,42 @@ mod tests {
         );
         assert_eq!(value(&headers, "access-control-allow-origin"), None);
         assert_eq!(value(&headers, "vary"), Some("Origin"));
+    }
+
+    #[test]
+    fn a_fixed_origin_is_named_to_everybody_and_allows_itself() {
+        let cors = Cors {
+            origins: Origins::Fixed("https://a.example".to_owned()),
+            ..Cors::default()
+        };
+        for origin in ["https://a.example", "https://evil.example"] {
+            let (mut headers, asked) = (HeaderMap::new(), parts(&[("origin", origin)]).headers);
+            decorate(&cors, &asked, &mut headers);
+            let named = value(&headers, "access-control-allow-origin");
+            assert_eq!(named, Some("https://a.example"));
+            assert_eq!(value(&headers, "vary"), Some("Origin"));
+            let allowed = is_origin_allowed(Some(&cors), &asked);
+            assert_eq!(allowed, origin == "https://a.example");
+        }
+    }
+
+    #[test]
+    fn a_reflected_origin_may_come_with_credentials() {
+        let cors = Cors {
+            origins: Origins::Reflected,
+            credentials: true,
+            ..Cors::default()
+        };
+        let (mut headers, asked) = (HeaderMap::new(), parts(&[("origin", "https://b")]).headers);
+        decorate(&cors, &asked, &mut headers);
+        assert!(is_origin_allowed(Some(&cors), &asked));
+        assert_eq!(
+            value(&headers, "access-control-allow-origin"),
+            Some("https://b")
+        );
+        assert_eq!(
+            value(&headers, "access-control-allow-credentials"),
+            Some("true")
+        );
     }
 }

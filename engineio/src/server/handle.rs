@@ -11,14 +11,15 @@ use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::oneshot;
 
-pub use crate::proto::{outbox::Enqueued, session::CloseMode};
+use super::backlog::Backlog;
+pub use crate::proto::session::CloseMode;
 use crate::{
     proto::{
-        Frame, Outbox, Sid, TransportKind,
-        outbox::{EnqueueError, OutboxLimits},
+        Frame, Outbox, SessionId, TransportKind,
+        outbox::{EnqueueError, Enqueued, OutboxLimits, Sink},
         session::Admission,
     },
-    transport::websocket::WebSocketStream,
+    transport::websocket::{DirectStream, WebSocketStream},
 };
 
 /// Why a frame was not queued.
@@ -44,44 +45,26 @@ pub struct SessionHandle(pub(super) Arc<Shared>);
 impl SessionHandle {
     /// The session's id. It is a secret between the client and the server.
     #[must_use]
-    pub fn id(&self) -> &Sid {
+    pub fn id(&self) -> &SessionId {
         &self.0.sid
     }
 
-    /// Queues a frame.
+    /// Queues a frame. To send to many sessions, use a [`Fanout`](super::Fanout).
     ///
     /// # Errors
     /// [`SendError`] when the session is closed, or is closed over this frame.
     pub fn send(&self, frame: Frame) -> Result<(), SendError> {
-        let enqueued = self.enqueue(frame)?;
-        self.wake_if(enqueued);
-        Ok(())
-    }
-
-    /// Queues a frame without waking the session's task, for a sender that serves many sessions:
-    /// where it says [`Enqueued::WakeNeeded`], [`SessionHandle::wake`] must follow.
-    ///
-    /// # Errors
-    /// As [`SessionHandle::send`].
-    pub fn enqueue(&self, frame: Frame) -> Result<Enqueued, SendError> {
-        let enqueued = self.0.lock().outbox.enqueue(frame);
-        enqueued.map_err(|error| match error {
-            EnqueueError::Closed => SendError::Closed,
-            EnqueueError::Full(enqueued) => {
-                self.wake_if(enqueued);
-                SendError::SlowConsumer
-            }
-        })
+        let mut slot = self.0.lock();
+        let enqueued = slot.make_room(&frame).enqueue(frame);
+        self.0.settle(slot, enqueued)
     }
 
     /// Sends a frame if the client takes it now (nothing else waits, and the stream is writable or
     /// a poll waits), else drops it. Says whether it was taken.
     pub fn send_volatile(&self, frame: Frame) -> bool {
-        let enqueued = self.0.lock().outbox.enqueue_volatile(frame);
-        if let Some(enqueued) = enqueued {
-            self.wake_if(enqueued);
-        }
-        enqueued.is_some()
+        let mut slot = self.0.lock();
+        let enqueued = slot.outbox.enqueue_volatile(frame);
+        enqueued.is_some_and(|enqueued| self.0.settle(slot, Ok(enqueued)).is_ok())
     }
 
     /// Wakes the session's task.
@@ -118,12 +101,6 @@ impl SessionHandle {
     #[must_use]
     pub fn queued_bytes(&self) -> usize {
         self.0.lock().outbox.queued_bytes()
-    }
-
-    fn wake_if(&self, enqueued: Enqueued) {
-        if enqueued == Enqueued::WakeNeeded {
-            self.wake();
-        }
     }
 }
 
@@ -175,7 +152,8 @@ pub(crate) enum PostReply {
 
 /// What a session's task shares with everybody else.
 pub(crate) struct Shared {
-    pub(super) sid: Sid,
+    pub(super) sid: SessionId,
+    pub(super) backlog: Arc<Backlog>,
     slot: Mutex<Slot>,
 }
 
@@ -187,22 +165,34 @@ pub(crate) struct Slot {
     pub(super) posting: bool,
     /// The session's task is over, or about to be: nobody takes commands.
     pub(super) closed: bool,
+    /// The session's stream, when others may write to it while the task sleeps.
+    pub(super) direct: Option<DirectStream>,
+    /// What the process-wide count holds of this session.
+    counted_steps: u32,
     commands: Vec<Command>,
     waker: Option<Waker>,
 }
 
 impl Shared {
-    pub(super) fn new(sid: Sid, transport: TransportKind, limits: OutboxLimits) -> Self {
+    pub(super) fn new(
+        sid: SessionId,
+        transport: TransportKind,
+        limits: OutboxLimits,
+        backlog: Arc<Backlog>,
+    ) -> Self {
         let slot = Slot {
             outbox: Outbox::new(limits, crate::proto::frame::BinaryForm::Frames),
             transport,
             posting: false,
             closed: false,
+            direct: None,
+            counted_steps: 0,
             commands: Vec::new(),
             waker: None,
         };
         Self {
             sid,
+            backlog,
             slot: Mutex::new(slot),
         }
     }
@@ -228,9 +218,129 @@ impl Shared {
         let waker = self.lock().waker.take();
         waker.into_iter().for_each(Waker::wake);
     }
+
+    /// After a frame was offered: counts what waits, and wakes the task if it has to act.
+    fn settle(
+        &self,
+        mut slot: MutexGuard<'_, Slot>,
+        enqueued: Result<Enqueued, EnqueueError>,
+    ) -> Result<(), SendError> {
+        slot.count(&self.backlog);
+        let (wake, result) = match enqueued {
+            Ok(enqueued) => (enqueued, Ok(())),
+            Err(EnqueueError::Closed) => (Enqueued::Queued, Err(SendError::Closed)),
+            Err(EnqueueError::Full(enqueued)) => (enqueued, Err(SendError::SlowConsumer)),
+        };
+        let waker = match wake {
+            Enqueued::WakeNeeded => slot.waker.take(),
+            Enqueued::Queued => None,
+        };
+        drop(slot);
+        waker.into_iter().for_each(Waker::wake);
+        self.backlog.relieve();
+        result
+    }
+
+    /// Queues a frame for a flusher; where it says [`Enqueued::WakeNeeded`], [`Shared::flush`] must
+    /// follow.
+    pub(super) fn enqueue_listed(&self, frame: Frame) -> Result<Enqueued, SendError> {
+        self.list(self.lock(), frame)
+    }
+
+    /// As [`Shared::enqueue_listed`], but not for a client that is behind: `None`.
+    pub(super) fn enqueue_listed_unless_congested(
+        &self,
+        frame: &Frame,
+    ) -> Result<Option<Enqueued>, SendError> {
+        let slot = self.lock();
+        match slot.outbox.is_congested() {
+            true => Ok(None),
+            false => self.list(slot, frame.clone()).map(Some),
+        }
+    }
+
+    fn list(&self, mut slot: MutexGuard<'_, Slot>, frame: Frame) -> Result<Enqueued, SendError> {
+        match slot.make_room(&frame).enqueue_listed(frame) {
+            Ok(enqueued) => {
+                slot.count(&self.backlog);
+                Ok(enqueued)
+            }
+            // Rare, so that a wake under the sender's locks does no harm.
+            Err(error) => self.settle(slot, Err(error)).map(|()| Enqueued::Queued),
+        }
+    }
+
+    /// As [`Shared::enqueue_listed`], but drops what cannot leave at once: `None`.
+    pub(super) fn enqueue_listed_volatile(&self, frame: &Frame) -> Option<Enqueued> {
+        let mut slot = self.lock();
+        let takes = slot.outbox.takes_volatile();
+        takes
+            .then(|| slot.outbox.enqueue_listed(frame.clone()).ok())
+            .flatten()
+    }
+
+    /// Writes what waits, in the place of the task, which sleeps on; wakes it when that is not
+    /// possible, or not enough.
+    pub(super) fn flush(&self) {
+        let mut slot = self.lock();
+        if !slot.outbox.begin_flush() {
+            return;
+        }
+        slot.write_direct();
+        slot.count(&self.backlog);
+        let waker = match slot.outbox.needs_owner() {
+            true => slot.call_owner(),
+            false => None,
+        };
+        drop(slot);
+        waker.into_iter().for_each(Waker::wake);
+    }
+
+    /// Closes the session for what it has queued. Says how much that was.
+    pub(super) fn overflow(&self) -> usize {
+        let mut slot = self.lock();
+        let queued = slot.outbox.queued_bytes();
+        slot.outbox.overflow();
+        let waker = slot.call_owner();
+        drop(slot);
+        waker.into_iter().for_each(Waker::wake);
+        queued
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.backlog.adjust(self.slot.get_mut().counted_steps, 0);
+    }
 }
 
 impl Slot {
+    /// The outbox. When it is full for `frame`, the socket is asked first: many answers may be
+    /// given in one turn to a client that reads them well.
+    fn make_room(&mut self, frame: &Frame) -> &mut Outbox {
+        if self.outbox.is_full_for(frame.wire_len()) {
+            self.write_direct();
+        }
+        &mut self.outbox
+    }
+
+    /// Writes what waits as far as the stream takes it now. Its errors are left to the task, which
+    /// meets them too.
+    fn write_direct(&mut self) {
+        if let (Some(direct), Sink::Ready) = (&self.direct, self.outbox.sink()) {
+            let _ = direct.write(&mut self.outbox);
+        }
+    }
+
+    /// Keeps the process-wide count true.
+    pub(super) fn count(&mut self, backlog: &Backlog) {
+        let steps = Backlog::steps(self.outbox.queued_bytes());
+        if steps != self.counted_steps {
+            backlog.adjust(self.counted_steps, steps);
+            self.counted_steps = steps;
+        }
+    }
+
     fn call_owner(&mut self) -> Option<Waker> {
         match self.outbox.call_owner() {
             Enqueued::WakeNeeded => self.waker.take(),

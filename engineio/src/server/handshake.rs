@@ -1,8 +1,10 @@
 //! The facts of the request that opened a session.
 
 use std::{
+    any::Any,
     fmt,
     net::SocketAddr,
+    sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -13,36 +15,35 @@ use crate::proto::{TransportKind, handshake::Query};
 /// What is known of the request that opened a session. A compact copy: it pins no buffer of the
 /// HTTP connection.
 pub struct Handshake {
-    headers: Headers,
-    query: Query,
-    url: Box<str>,
+    facts: Facts,
     address: SocketAddr,
     time: SystemTime,
     secure: bool,
     transport: TransportKind,
+    attached: Option<Attached>,
 }
 
 impl Handshake {
     pub(super) fn new(
         parts: &request::Parts,
-        query: Query,
         address: SocketAddr,
         time: SystemTime,
         transport: TransportKind,
     ) -> Self {
         Self {
-            headers: Headers::copy(&parts.headers),
-            query,
-            url: parts
-                .uri
-                .path_and_query()
-                .map_or("/", |target| target.as_str())
-                .into(),
+            facts: Facts::copy(parts),
             address,
             time,
             secure: parts.extensions.get::<Secure>().is_some(),
             transport,
+            attached: parts.extensions.get::<Attached>().cloned(),
         }
+    }
+
+    /// What was [`Attached`] to the request, if it is of this type.
+    #[must_use]
+    pub fn attached<T: Any>(&self) -> Option<&T> {
+        self.attached.as_ref()?.0.downcast_ref()
     }
 
     /// The first header of this name, if its value is text.
@@ -55,19 +56,21 @@ impl Handshake {
 
     /// All headers whose values are text, in order, names in lower case.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.headers.iter()
+        self.facts.headers()
     }
 
-    /// The query string, decoded; see [`Query::pairs`] for all of it.
+    /// The query string; see [`Query::pairs`] for all of it. Decoded at every call, because it is
+    /// asked for once and would be kept for as long as the session lives.
     #[must_use]
-    pub fn query(&self) -> &Query {
-        &self.query
+    pub fn query(&self) -> Query {
+        let query = self.url().split_once('?').map_or("", |(_, query)| query);
+        Query::parse(query)
     }
 
     /// Path and query, as requested.
     #[must_use]
     pub fn url(&self) -> &str {
-        &self.url
+        self.facts.url()
     }
 
     /// The peer's address, as the server was told it.
@@ -125,17 +128,31 @@ impl fmt::Debug for Handshake {
 #[derive(Debug, Clone, Copy)]
 pub struct Secure;
 
-/// Names and values in one block, with the ends of each.
-struct Headers {
+/// Put into the extensions of a request that opens a session by a server that wants something to
+/// last as long as the session does: it is kept with the [`Handshake`], and dropped with it.
+#[derive(Clone)]
+pub struct Attached(pub Arc<dyn Any + Send + Sync>);
+
+impl fmt::Debug for Attached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attached").finish_non_exhaustive()
+    }
+}
+
+/// The URL, and the names and values of the headers, in one block with the ends of each.
+struct Facts {
     block: Box<str>,
+    url_end: u32,
     ends: Box<[(u32, u32)]>,
 }
 
-impl Headers {
-    fn copy(headers: &http::HeaderMap) -> Self {
-        let mut block = String::new();
-        let mut ends = Vec::with_capacity(headers.len());
-        for (name, value) in headers {
+impl Facts {
+    fn copy(parts: &request::Parts) -> Self {
+        let url = parts.uri.path_and_query();
+        let mut block = url.map_or("/", |target| target.as_str()).to_owned();
+        let url_end = block.len() as u32;
+        let mut ends = Vec::with_capacity(parts.headers.len());
+        for (name, value) in &parts.headers {
             let Ok(value) = std::str::from_utf8(value.as_bytes()) else {
                 continue;
             };
@@ -146,12 +163,17 @@ impl Headers {
         }
         Self {
             block: block.into(),
+            url_end,
             ends: ends.into(),
         }
     }
 
-    fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        let starts = std::iter::once(0).chain(self.ends.iter().map(|(_, end)| *end));
+    fn url(&self) -> &str {
+        &self.block[..self.url_end as usize]
+    }
+
+    fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        let starts = std::iter::once(self.url_end).chain(self.ends.iter().map(|(_, end)| *end));
         starts.zip(&self.ends).map(|(start, &(middle, end))| {
             let (start, middle, end) = (start as usize, middle as usize, end as usize);
             (&self.block[start..middle], &self.block[middle..end])
@@ -174,9 +196,8 @@ mod tests {
             .body(())
             .unwrap();
         let (parts, ()) = request.into_parts();
-        let query = Query::parse(parts.uri.query().unwrap());
         let address = ([127, 0, 0, 1], 80).into();
-        let handshake = Handshake::new(&parts, query, address, UNIX_EPOCH, TransportKind::Polling);
+        let handshake = Handshake::new(&parts, address, UNIX_EPOCH, TransportKind::Polling);
         assert_eq!(handshake.header("x-one"), Some("1"));
         let headers: Vec<_> = handshake.headers().collect();
         assert_eq!(headers, [("x-one", "1"), ("set", "a"), ("set", "b")]);

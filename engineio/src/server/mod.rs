@@ -1,8 +1,12 @@
 //! The server: it answers requests and runs one task per session.
 
+mod answer;
+mod backlog;
 mod begun;
+mod connection;
 mod cors;
 mod driver;
+mod fanout;
 mod handle;
 mod handshake;
 mod open;
@@ -10,8 +14,10 @@ mod registry;
 mod requests;
 mod route;
 mod service;
+mod streams;
 
 use std::{
+    borrow::Cow,
     net::SocketAddr,
     sync::Arc,
     task,
@@ -20,29 +26,24 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request};
+use http::{Method, Request, Response, StatusCode, request};
 use http_body_util::Full;
+use tokio::sync::watch;
 
 pub use self::{
     begun::{Begun, begin},
-    handle::{CloseMode, Enqueued, SendError, SessionHandle},
-    handshake::{Handshake, Secure},
+    fanout::Fanout,
+    handle::{CloseMode, SendError, SessionHandle},
+    handshake::{Attached, Handshake, Secure},
     service::ConnectionService,
+    streams::{Event, SessionEvents, Sessions, StreamHandler, Streams, sessions},
 };
-use self::{
-    handle::{Command, Payload, PollReply, Shared},
-    registry::Registry,
-};
-#[cfg(feature = "compression")]
-use crate::transport::compression::Encoding;
+use self::{handle::Command, registry::Registry};
 use crate::{
-    config::Config,
+    config::{Config, Cors, CorsUndecided},
     error::HandshakeError,
-    proto::{
-        CloseReason, Message, TransportKind,
-        handshake::{self as handshake_rules, BadRequest, Query, Refused, Request as Kind},
-    },
-    transport::polling::{self, BodyLimits},
+    proto::{CloseReason, Message, handshake::BadRequest, session::Settings},
+    transport::polling,
 };
 
 /// The application's side of one session. It lives in the session's task, as plain mutable state:
@@ -98,7 +99,8 @@ pub trait Application: Send + Sync + 'static {
     /// own.
     fn open(&self, handshake: Handshake, session: SessionHandle) -> Self::Handler;
 
-    /// A request was refused before it reached a session.
+    /// A request was refused before it reached a session. [`HandshakeError::code`] and its text are
+    /// what the client is told, [`HandshakeError::context`] is why.
     fn connection_error(&self, request: &request::Parts, error: &HandshakeError) {
         let _ = (request, error);
     }
@@ -111,8 +113,14 @@ pub struct Server<A: Application> {
 
 struct Inner<A> {
     config: Config,
+    /// See [`Config::exact_path`].
+    path: String,
     application: A,
     registry: Arc<Registry>,
+    /// Shared by the sessions.
+    settings: Arc<Settings>,
+    /// Told at every [`Server::close`].
+    closing: watch::Sender<()>,
     origin_log: LogThrottle,
 }
 
@@ -129,13 +137,18 @@ type Reply = Result<Response<Full<Bytes>>, HandshakeError>;
 impl<A: Application> Server<A> {
     /// Makes a server.
     pub fn new(config: Config, application: A) -> Self {
-        let registry = Arc::new(Registry::new());
+        let registry = Registry::new(config.outbox.total_bytes, Arc::clone(&config.metrics));
         let origin_log = LogThrottle::default();
+        let path = config.exact_path();
+        let settings = Arc::new(config.session_settings());
         Self {
             inner: Arc::new(Inner {
                 config,
+                path,
                 application,
                 registry,
+                settings,
+                closing: watch::Sender::new(()),
                 origin_log,
             }),
         }
@@ -168,36 +181,77 @@ impl<A: Application> Server<A> {
         if let Some(response) = self.refuse_early(&parts) {
             return response;
         }
-        let upgrade = route::is_upgrade(&parts);
-        let mut response = match self.answer(&mut parts, body, peer).await {
-            Ok(response) => response,
-            Err(error) => {
-                tracing::debug!(code = error.code(), %error, "request refused");
-                self.inner.application.connection_error(&parts, &error);
-                match upgrade {
-                    true => error.into_upgrade_response(),
-                    false => error.into_response(),
-                }
-            }
+        let cors = match self.cors(&parts, peer).await {
+            Ok(cors) => cors,
+            Err(error) => return self.refuse(&parts, error),
         };
-        if let Some(cors) = &self.inner.config.cors {
+        match &cors {
+            Some(cors) if parts.method == Method::OPTIONS => return cors::preflight(cors, &parts),
+            _ => {}
+        }
+        let reply = self.answer(&mut parts, body, peer, cors.as_deref()).await;
+        // No page can read why its WebSocket was refused.
+        let is_read = reply.is_ok() || !route::is_upgrade(&parts);
+        let mut response = reply.unwrap_or_else(|error| self.refuse(&parts, error));
+        if let Some(cors) = cors.as_ref().filter(|_| is_read) {
             cors::decorate(cors, &parts.headers, response.headers_mut());
         }
         response
     }
 
-    /// Closes every session at once; what is queued for them is lost.
+    /// The rules of cross-origin access for a request, also for what an application serves beside
+    /// the protocol: see [`Cors::add_headers`].
+    ///
+    /// # Errors
+    /// The delegate could not decide.
+    pub async fn cors(
+        &self,
+        parts: &request::Parts,
+        peer: SocketAddr,
+    ) -> Result<Option<Cow<'_, Cors>>, HandshakeError> {
+        let config = &self.inner.config;
+        match &config.cors_delegate {
+            None => Ok(config.cors.as_ref().map(Cow::Borrowed)),
+            Some(delegate) => match delegate.decide(parts, peer).await {
+                Ok(cors) => Ok(cors.map(Cow::Owned)),
+                Err(CorsUndecided) => Err(BadRequest::CorsUndecided.into()),
+            },
+        }
+    }
+
+    /// Tells the application, and makes the reply.
+    fn refuse(&self, parts: &request::Parts, error: HandshakeError) -> Response<Full<Bytes>> {
+        tracing::debug!(code = error.code(), %error, "request refused");
+        self.inner.config.metrics.refused(error.code()).count();
+        self.inner.application.connection_error(parts, &error);
+        match route::is_upgrade(parts) {
+            true => error.into_upgrade_response(),
+            false => error.into_response(),
+        }
+    }
+
+    /// Closes every session at once; what is queued for them is lost. Connections that
+    /// [`Server::serve_connection`] serves end behind the reply under way.
     pub fn close(&self) {
+        self.inner.closing.send_replace(());
         for session in self.inner.registry.snapshot() {
             session.push(Command::Close(CloseMode::Discard));
         }
     }
 
-    /// Waits until every session has ended: until its handler has no work under way, and its
-    /// stream is closed. For use after [`Server::close`], and after no more connections are
-    /// accepted: sessions that are opened meanwhile are waited for as well. Streams whose peers do
-    /// not answer the close frame take 1.5 s; how long a handler's own work takes is its business,
-    /// so that a time-out belongs around this.
+    /// Handles on all sessions of this moment, in no order: for closing them by and by, and for
+    /// counting what waits for them.
+    #[must_use]
+    pub fn sessions(&self) -> Vec<SessionHandle> {
+        let sessions = self.inner.registry.snapshot();
+        sessions.into_iter().map(SessionHandle).collect()
+    }
+
+    /// Waits until every session has ended (its handler has no work under way, and its stream is
+    /// closed), and every connection of [`Server::serve_connection`]. For use after
+    /// [`Server::close`], and after no more connections are accepted: what is opened meanwhile is
+    /// waited for as well. Streams whose peers do not answer the close frame take 1.5 s; how long a
+    /// handler's own work takes is its business, so that a time-out belongs around this.
     pub async fn closed(&self) {
         self.inner.registry.idle().await;
     }
@@ -211,7 +265,7 @@ impl<A: Application> Server<A> {
     /// What is answered before the protocol is looked at.
     fn refuse_early(&self, parts: &request::Parts) -> Option<Response<Full<Bytes>>> {
         let config = &self.inner.config;
-        if parts.uri.path() != config.path {
+        if parts.uri.path() != self.inner.path {
             return Some(polling::bare(StatusCode::NOT_FOUND));
         }
         if parts
@@ -221,135 +275,8 @@ impl<A: Application> Server<A> {
         {
             return Some(polling::closing(polling::bare(StatusCode::URI_TOO_LONG)));
         }
-        if route::lacks_host(parts) {
-            let response = HandshakeError::from(BadRequest::NoHost).into_response();
-            return Some(polling::closing(response));
-        }
-        match &config.cors {
-            Some(cors) if parts.method == Method::OPTIONS => Some(cors::preflight(cors, parts)),
-            _ => None,
-        }
-    }
-
-    async fn answer<B>(&self, parts: &mut request::Parts, body: B, peer: SocketAddr) -> Reply
-    where
-        B: http_body::Body + Send,
-        B::Data: Send,
-    {
-        let query = Query::parse(parts.uri.query().unwrap_or_default());
-        let mut session = None;
-        let request = handshake_rules::classify(
-            route::facts(parts, &query),
-            self.inner.config.transports,
-            |sid| {
-                session = self.inner.registry.get(sid);
-                session.as_ref().map(|session| session.lock().transport)
-            },
-        )?;
-        self.check_origin(parts)?;
-        let mut response = match (request, session) {
-            (Kind::Handshake(TransportKind::Polling), _) => {
-                self.open_polling(parts, query, peer).await?
-            }
-            (Kind::Handshake(TransportKind::Websocket), _) => {
-                self.open_stream(parts, query, peer).await?
-            }
-            (Kind::Session(_, TransportKind::Websocket), Some(session)) => {
-                self.attach_stream(parts, &query, session)?
-            }
-            (Kind::Session(_, TransportKind::Polling), Some(session)) => {
-                self.answer_polling(parts, body, session).await?
-            }
-            (Kind::Session(..), None) => return Err(Refused::UnknownSid.into()),
-        };
-        if response.status().is_success() || response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            self.apply_hooks(&mut response, parts, matches!(request, Kind::Handshake(_)));
-        }
-        Ok(response)
-    }
-
-    async fn answer_polling<B>(
-        &self,
-        parts: &request::Parts,
-        body: B,
-        session: Arc<Shared>,
-    ) -> Reply
-    where
-        B: http_body::Body + Send,
-        B::Data: Send,
-    {
-        match parts.method {
-            Method::GET => match requests::poll(session).await {
-                PollReply::Payload(payload) => Ok(self.payload(&parts.headers, payload).await),
-                PollReply::Refused(admission) => requests::refuse(admission),
-            },
-            Method::POST if polling::is_octet_stream(&parts.headers) => {
-                Ok(requests::refuse_octet_stream(&session))
-            }
-            Method::POST => {
-                let config = &self.inner.config;
-                let limits = BodyLimits {
-                    max_bytes: config.max_payload,
-                    idle_timeout: config.body_idle_timeout,
-                    total_timeout: config.body_timeout,
-                };
-                requests::post(&session, body, limits).await
-            }
-            _ => {
-                let mut response = polling::bare(StatusCode::METHOD_NOT_ALLOWED);
-                let allow = HeaderValue::from_static("GET, POST");
-                response.headers_mut().insert(header::ALLOW, allow);
-                Ok(response)
-            }
-        }
-    }
-
-    /// The reply that carries a payload, compressed if the client and the configuration want it.
-    async fn payload(&self, headers: &HeaderMap, payload: Payload) -> Response<Full<Bytes>> {
-        #[cfg(feature = "compression")]
-        if let Some(compression) = self.inner.config.http_compression
-            && payload.compressible
-            && payload.body.len() >= compression.threshold
-            && let Some(encoding) = Encoding::negotiate(headers)
-            // A clone shares the bytes; what cannot be compressed is sent as it is.
-            && let Ok(encoded) = encoding.encode(payload.body.clone()).await
-        {
-            let mut response = polling::payload(encoded);
-            let fields = response.headers_mut();
-            fields.insert(header::CONTENT_ENCODING, encoding.into());
-            return response;
-        }
-        let _ = (headers, payload.compressible);
-        polling::payload(payload.body)
-    }
-
-    /// A page of another origin may not act with what its visitor's browser knows. The official
-    /// server leaves this to the browser, which does not check WebSockets.
-    fn check_origin(&self, parts: &request::Parts) -> Result<(), HandshakeError> {
-        if cors::is_origin_allowed(self.inner.config.cors.as_ref(), &parts.headers) {
-            return Ok(());
-        }
-        if self.inner.origin_log.may_log() {
-            let origin = parts.headers.get(header::ORIGIN);
-            tracing::warn!(
-                ?origin,
-                "refused a page of another origin; Config::cors would allow it"
-            );
-        }
-        Err(HandshakeError::OriginNotAllowed)
-    }
-
-    fn apply_hooks(
-        &self,
-        response: &mut Response<Full<Bytes>>,
-        parts: &request::Parts,
-        initial: bool,
-    ) {
-        let config = &self.inner.config;
-        let initial = config.initial_headers.as_ref().filter(|_| initial);
-        for hook in initial.into_iter().chain(&config.headers) {
-            hook.apply(response.headers_mut(), parts);
-        }
+        route::lacks_host(parts)
+            .then(|| polling::closing(self.refuse(parts, BadRequest::NoHost.into())))
     }
 }
 

@@ -9,16 +9,16 @@ use hyper::upgrade::OnUpgrade;
 
 use super::{
     Application, Handshake, Inner, Server, SessionHandle,
-    driver::{self, Start},
+    driver::{SessionTask, Start},
     handle::{Command, Payload, Shared},
     registry::{Registry, Running},
     route,
 };
 use crate::{
-    config::{Cookie, SameSite},
+    config::Cookie,
     error::HandshakeError,
     proto::{
-        Frame, Session, Sid, TransportKind,
+        Frame, Session, SessionId, Sid, TransportKind,
         handshake::{BadRequest, Open, Query, Refused},
         inspector::StreamLimits,
         payload,
@@ -36,13 +36,13 @@ impl<A: Application> Server<A> {
     pub(super) async fn open_polling(
         &self,
         parts: &request::Parts,
-        query: Query,
+        query: &Query,
         peer: SocketAddr,
     ) -> Reply {
-        self.admit(parts, &query, peer).await?;
+        self.admit(parts, query, peer).await?;
         let kind = TransportKind::Polling;
         let opening = self.inner.register(parts, peer, kind).await?;
-        let sid = opening.shared.sid;
+        let sid = opening.shared.sid.clone();
         let open = Bytes::from(self.inner.open_packet(&sid, kind));
         let initial = self
             .inner
@@ -63,7 +63,7 @@ impl<A: Application> Server<A> {
         if let Some(cookie) = &self.inner.config.cookie {
             set_cookie(&mut response, cookie, &sid);
         }
-        let handshake = Handshake::new(parts, query, peer, SystemTime::now(), kind);
+        let handshake = Handshake::new(parts, peer, SystemTime::now(), kind);
         self.start(opening, handshake, None);
         Ok(response)
     }
@@ -72,19 +72,19 @@ impl<A: Application> Server<A> {
     pub(super) async fn open_stream(
         &self,
         parts: &mut request::Parts,
-        query: Query,
+        query: &Query,
         peer: SocketAddr,
     ) -> Reply {
-        self.admit(parts, &query, peer).await?;
+        self.admit(parts, query, peer).await?;
         let switching = switch_protocols(parts)?;
         let kind = TransportKind::Websocket;
         // Before the 101: a failure can still be told. Should the stream never come, the session
         // is taken off again.
         let opening = self.inner.register(parts, peer, kind).await?;
-        let handshake = Handshake::new(parts, query, peer, SystemTime::now(), kind);
+        let handshake = Handshake::new(parts, peer, SystemTime::now(), kind);
         let server = self.clone();
+        let options = self.inner.stream_options(query);
         tokio::spawn(async move {
-            let options = server.inner.stream_options(handshake.query());
             let Ok(upgraded) = switching.upgrade.await else {
                 return;
             };
@@ -123,7 +123,7 @@ impl<A: Application> Server<A> {
     ) -> Result<(), HandshakeError> {
         if let Some(hook) = &self.inner.config.allow_request {
             let decision = hook.decide(parts, peer).await;
-            decision.map_err(|refusal| HandshakeError::Forbidden(refusal.message))?;
+            decision.map_err(HandshakeError::Forbidden)?;
         }
         match query.is_revision_4() {
             true => Ok(()),
@@ -136,7 +136,8 @@ impl<A: Application> Server<A> {
         let inner = &self.inner;
         let kind = handshake.transport();
         let now = tokio::time::Instant::now().into_std();
-        let session = Session::new(inner.config.session_settings(), kind, now);
+        let session = Session::new(Arc::clone(&inner.settings), kind, now);
+        inner.config.metrics.opened(kind).count();
         let shared = Arc::clone(&opening.shared);
         if let Some(stream) = &stream {
             inner.queue_first_packets(&shared, stream);
@@ -145,7 +146,7 @@ impl<A: Application> Server<A> {
             .application
             .open(handshake, SessionHandle(Arc::clone(&shared)));
         let running = opening.done();
-        tokio::spawn(driver::run(Start {
+        tokio::spawn(SessionTask::new(Start {
             shared,
             registry: Arc::clone(&inner.registry),
             session,
@@ -176,15 +177,20 @@ impl<A: Application> Inner<A> {
                 tracing::error!(%error, "no randomness for session ids");
                 BadRequest::IdGeneration
             })?;
-            if let Some(opening) = self.try_register(Sid::from_random(random), kind) {
+            if let Some(opening) = self.try_register(Sid::from_random(random).into(), kind) {
                 return Ok(opening);
             }
         }
     }
 
     /// `None`: the id is taken.
-    fn try_register(&self, sid: Sid, kind: TransportKind) -> Option<Opening> {
-        let shared = Arc::new(Shared::new(sid, kind, self.config.outbox));
+    fn try_register(&self, sid: SessionId, kind: TransportKind) -> Option<Opening> {
+        let shared = Arc::new(Shared::new(
+            sid,
+            kind,
+            self.config.outbox,
+            self.registry.backlog(),
+        ));
         self.registry.insert(&shared).then(|| Opening {
             shared,
             registry: Arc::clone(&self.registry),
@@ -192,7 +198,7 @@ impl<A: Application> Inner<A> {
         })
     }
 
-    fn open_packet(&self, sid: &Sid, kind: TransportKind) -> String {
+    fn open_packet(&self, sid: &SessionId, kind: TransportKind) -> String {
         let open = Open {
             sid,
             upgrade: kind == TransportKind::Polling && self.config.offers_upgrade(),
@@ -262,6 +268,7 @@ struct Switching {
 /// No extension is ever agreed on, above all no compression: a peer could make us inflate.
 fn switch_protocols(parts: &mut request::Parts) -> Result<Switching, HandshakeError> {
     let accept = route::accept_key(&parts.headers)?;
+    let subprotocol = route::subprotocol(&parts.headers)?;
     let upgrade = parts
         .extensions
         .remove::<OnUpgrade>()
@@ -271,32 +278,17 @@ fn switch_protocols(parts: &mut request::Parts) -> Result<Switching, HandshakeEr
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    if let Some(name) = subprotocol {
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, name);
+    }
     Ok(Switching { response, upgrade })
 }
 
-fn set_cookie(response: &mut Response<Full<Bytes>>, cookie: &Cookie, sid: &Sid) {
-    let mut value = format!("{}={}", cookie.name, sid.as_str());
-    if let Some(max_age) = cookie.max_age {
-        value.push_str(&format!("; Max-Age={}", max_age.as_secs()));
-    }
-    value.push_str(&format!("; Path={}", cookie.path));
-    for (set, attribute) in [
-        (cookie.http_only, "; HttpOnly"),
-        (cookie.secure, "; Secure"),
-    ] {
-        if set {
-            value.push_str(attribute);
+fn set_cookie(response: &mut Response<Full<Bytes>>, cookie: &Cookie, sid: &SessionId) {
+    match cookie.line(sid.as_str()) {
+        Some(line) => {
+            response.headers_mut().append(header::SET_COOKIE, line);
         }
-    }
-    value.push_str(match cookie.same_site {
-        SameSite::Strict => "; SameSite=Strict",
-        SameSite::Lax => "; SameSite=Lax",
-        SameSite::None => "; SameSite=None",
-    });
-    match HeaderValue::try_from(value) {
-        Ok(value) => {
-            response.headers_mut().append(header::SET_COOKIE, value);
-        }
-        Err(_) => tracing::error!("the configured cookie is no header value"),
+        None => tracing::error!("the configured cookie is no header value"),
     }
 }

@@ -5,7 +5,7 @@ use std::{
     hash::{BuildHasher, RandomState},
     pin::pin,
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -13,8 +13,8 @@ use std::{
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::handle::Shared;
-use crate::proto::Sid;
+use super::{backlog::Backlog, handle::Shared};
+use crate::{metrics::Metrics, proto::SessionId};
 
 const SHARDS: usize = 16;
 /// Capacity that a shard keeps, however few sessions it holds.
@@ -23,10 +23,12 @@ const KEPT_ENTRIES: usize = 16;
 /// The open sessions. Each lock guards one shard of the table and is held for one lookup, insertion
 /// or removal.
 pub(super) struct Registry {
-    shards: [Mutex<HashMap<Sid, Arc<Shared>>>; SHARDS],
+    shards: [Mutex<HashMap<SessionId, Arc<Shared>>>; SHARDS],
     hasher: RandomState,
     len: AtomicUsize,
     work: Arc<Work>,
+    backlog: Arc<Backlog>,
+    metrics: Arc<Metrics>,
 }
 
 /// Counts what is under way for sessions: their tasks, and the streams that are being closed.
@@ -48,19 +50,31 @@ impl Drop for Running {
 }
 
 impl Registry {
-    pub(super) fn new() -> Self {
-        Self {
+    /// A registry whose sessions may have so many bytes queued together.
+    pub(super) fn new(total_bytes: usize, metrics: Arc<Metrics>) -> Arc<Self> {
+        Arc::new_cyclic(|sessions| Self {
             shards: std::array::from_fn(|_| Mutex::default()),
             hasher: RandomState::new(),
             len: AtomicUsize::new(0),
             work: Arc::default(),
-        }
+            backlog: Arc::new(Backlog::new(total_bytes, Weak::clone(sessions))),
+            metrics,
+        })
+    }
+
+    /// What waits for all of them together.
+    pub(super) fn backlog(&self) -> Arc<Backlog> {
+        Arc::clone(&self.backlog)
+    }
+
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// Adds a session. `false`: the id is taken.
     pub(super) fn insert(&self, session: &Arc<Shared>) -> bool {
-        let mut shard = self.shard(&session.sid).lock();
-        let Entry::Vacant(entry) = shard.entry(session.sid) else {
+        let mut shard = self.shard(session.sid.as_str()).lock();
+        let Entry::Vacant(entry) = shard.entry(session.sid.clone()) else {
             return false;
         };
         entry.insert(Arc::clone(session));
@@ -68,12 +82,12 @@ impl Registry {
         true
     }
 
-    pub(super) fn get(&self, sid: &Sid) -> Option<Arc<Shared>> {
+    pub(super) fn get(&self, sid: &str) -> Option<Arc<Shared>> {
         self.shard(sid).lock().get(sid).cloned()
     }
 
-    pub(super) fn remove(&self, sid: &Sid) {
-        let mut shard = self.shard(sid).lock();
+    pub(super) fn remove(&self, sid: &SessionId) {
+        let mut shard = self.shard(sid.as_str()).lock();
         let removed = shard.remove(sid);
         // A table never shrinks by itself, and a wave of sessions must not leave its size behind.
         if shard.capacity() > KEPT_ENTRIES && shard.len() < shard.capacity() / 8 {
@@ -118,7 +132,7 @@ impl Registry {
         sessions.collect::<Vec<Vec<_>>>().concat()
     }
 
-    fn shard(&self, sid: &Sid) -> &Mutex<HashMap<Sid, Arc<Shared>>> {
+    fn shard(&self, sid: &str) -> &Mutex<HashMap<SessionId, Arc<Shared>>> {
         &self.shards[self.hasher.hash_one(sid) as usize % SHARDS]
     }
 }

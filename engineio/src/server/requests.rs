@@ -70,10 +70,11 @@ pub(super) async fn post<B: Body>(session: &Arc<Shared>, body: B, limits: BodyLi
     }
 }
 
-/// A POST of bytes: the session ends, and the body is not awaited.
-pub(super) fn refuse_octet_stream(session: &Shared) -> Response<Full<Bytes>> {
+/// A POST of bytes, or in an encoding: what it says is lost, so the session ends, and the body is
+/// not awaited.
+pub(super) fn refuse_unread(session: &Shared, status: StatusCode) -> Response<Full<Bytes>> {
     session.push(Command::PostFailed);
-    polling::closing(polling::bare(StatusCode::BAD_REQUEST))
+    polling::closing(polling::bare(status))
 }
 
 async fn hand_over(

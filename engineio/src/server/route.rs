@@ -37,11 +37,14 @@ pub(super) fn accept_key(headers: &HeaderMap) -> Result<HeaderValue, Refused> {
     let version_13 = headers
         .get(header::SEC_WEBSOCKET_VERSION)
         .is_some_and(|value| value == "13");
+    if !version_13 {
+        return Err(Refused::BadRequest(BadRequest::WebSocketVersion));
+    }
     let key = headers
         .get(header::SEC_WEBSOCKET_KEY)
         .map(HeaderValue::as_bytes);
     // 16 bytes in base64.
-    let key = key.filter(|key| version_13 && is_nonce(key));
+    let key = key.filter(|key| is_nonce(key));
     let key = key.ok_or(Refused::BadRequest(BadRequest::NotAnUpgrade))?;
     Ok(HeaderValue::try_from(derive_accept_key(key)).expect("base64 is a header value"))
 }
@@ -49,6 +52,31 @@ pub(super) fn accept_key(headers: &HeaderMap) -> Result<HeaderValue, Refused> {
 fn is_nonce(key: &[u8]) -> bool {
     let decoded = base64::engine::general_purpose::STANDARD.decode(key);
     decoded.is_ok_and(|nonce| nonce.len() == 16)
+}
+
+/// The subprotocol of an upgrade: the first that the client names, as the official server answers.
+/// A client that names some and is given none gives up (RFC 6455 section 4.1).
+pub(super) fn subprotocol(headers: &HeaderMap) -> Result<Option<HeaderValue>, Refused> {
+    let lines = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL);
+    let mut names = Vec::new();
+    for name in lines
+        .iter()
+        .flat_map(|line| line.as_bytes().split(|&byte| byte == b','))
+    {
+        let name = name.trim_ascii();
+        if !is_token(name) || names.contains(&name) {
+            return Err(Refused::BadRequest(BadRequest::NotAnUpgrade));
+        }
+        names.push(name);
+    }
+    let first = names.first().map(|name| HeaderValue::from_bytes(name));
+    Ok(first.map(|value| value.expect("a token is a header value")))
+}
+
+/// RFC 9110 section 5.6.2.
+fn is_token(text: &[u8]) -> bool {
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    !text.is_empty() && text.iter().all(is_part)
 }
 
 fn has_token(headers: &HeaderMap, name: &header::HeaderName, token: &str) -> bool {
@@ -103,5 +131,23 @@ mod tests {
         assert!(accept_key(&headers("8", sample)).is_err());
         assert!(accept_key(&headers("13", "short==")).is_err());
         assert!(accept_key(&headers("13", "!!!!!!!!!!!!!!!!!!!!!!==")).is_err());
+    }
+
+    #[test]
+    fn the_first_subprotocol_is_chosen() {
+        let chosen = |lines: &[&str]| {
+            let lines: Vec<_> = lines
+                .iter()
+                .map(|line| ("sec-websocket-protocol", *line))
+                .collect();
+            subprotocol(&parts(&lines).headers).map_err(|_| ())
+        };
+        let name = |name| Ok(Some(HeaderValue::from_static(name)));
+        assert_eq!(chosen(&[]), Ok(None));
+        assert_eq!(chosen(&["chat , other"]), name("chat"));
+        assert_eq!(chosen(&["b", "a"]), name("b"));
+        for bad in ["", "a,,b", "a, a", "a b", "a,"] {
+            assert_eq!(chosen(&[bad]), Err(()), "{bad:?}");
+        }
     }
 }

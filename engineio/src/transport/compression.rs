@@ -24,9 +24,12 @@ const FULL_WEIGHT: u16 = 1000;
 
 /// A content coding (RFC 9110 section 8.4.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Encoding {
+pub enum Encoding {
+    /// gzip.
     Gzip,
+    /// Deflate with the zlib wrapper.
     Deflate,
+    /// Brotli.
     Br,
 }
 
@@ -34,7 +37,9 @@ impl Encoding {
     /// In the order in which a `*` is answered.
     const ALL: [Self; 3] = [Self::Gzip, Self::Deflate, Self::Br];
 
-    fn name(self) -> &'static str {
+    /// Its name in `Content-Encoding`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
         match self {
             Self::Gzip => "gzip",
             Self::Deflate => "deflate",
@@ -44,7 +49,8 @@ impl Encoding {
 
     /// The encoding that a client likes best; `None` when it is none, or none of ours. Among equal
     /// weights the client's own order decides; a named encoding comes before those of a `*`.
-    pub(crate) fn negotiate(headers: &HeaderMap) -> Option<Self> {
+    #[must_use]
+    pub fn negotiate(headers: &HeaderMap) -> Option<Self> {
         let items = accepted(headers);
         let identity = rank(&items, "identity", false);
         let ranked = Self::ALL
@@ -58,7 +64,10 @@ impl Encoding {
     }
 
     /// Compresses a body; on a blocking thread when it is long.
-    pub(crate) async fn encode(self, body: Bytes) -> io::Result<Bytes> {
+    ///
+    /// # Errors
+    /// The blocking thread was lost.
+    pub async fn encode(self, body: Bytes) -> io::Result<Bytes> {
         if body.len() <= INLINE_BYTES {
             return self.compress(&body);
         }

@@ -11,9 +11,11 @@ use std::{
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
     net::TcpStream,
 };
+
+use super::write_timeout::WriteTimeout;
 
 /// Bytes that are read at once. One such buffer serves all streams of a worker thread.
 const SCRATCH_BYTES: usize = 32 * 1024;
@@ -36,13 +38,19 @@ impl StreamIo {
     /// Takes a stream over, and a copy of what was read from it already: the original would pin
     /// the read buffer of the HTTP connection.
     pub(crate) fn take_over(upgraded: Upgraded) -> (Self, Vec<u8>) {
-        match upgraded.downcast::<TokioIo<TcpStream>>() {
-            Ok(parts) => (
-                Self::Tcp(Arc::new(parts.io.into_inner())),
-                parts.read_buf.to_vec(),
-            ),
+        let upgraded = match upgraded.downcast::<TokioIo<TcpStream>>() {
+            Ok(parts) => return Self::tcp(parts.io.into_inner(), &parts.read_buf),
+            Err(upgraded) => upgraded,
+        };
+        // A session watches its own writes.
+        match upgraded.downcast::<TokioIo<WriteTimeout<TcpStream>>>() {
+            Ok(parts) => Self::tcp(parts.io.into_inner().into_inner(), &parts.read_buf),
             Err(upgraded) => (Self::Other(Box::new(TokioIo::new(upgraded))), Vec::new()),
         }
+    }
+
+    fn tcp(tcp: TcpStream, read: &[u8]) -> (Self, Vec<u8>) {
+        (Self::Tcp(Arc::new(tcp)), read.to_vec())
     }
 
     pub(crate) fn poll_read(
@@ -53,7 +61,7 @@ impl StreamIo {
         match self {
             Self::Tcp(tcp) => loop {
                 ready!(tcp.poll_read_ready(cx))?;
-                match tcp.try_read(buf) {
+                match read_now(tcp, buf) {
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                     result => return Poll::Ready(result),
                 }
@@ -74,12 +82,20 @@ impl StreamIo {
         match self {
             Self::Tcp(tcp) => loop {
                 ready!(tcp.poll_write_ready(cx))?;
-                match tcp.try_write_vectored(slices) {
+                match write_now(tcp, slices) {
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                     result => return Poll::Ready(result),
                 }
             },
             Self::Other(io) => Pin::new(io).poll_write_vectored(cx, slices),
+        }
+    }
+
+    /// The stream, if others than its task may write to it.
+    pub(crate) fn shared(&self) -> Option<Arc<TcpStream>> {
+        match self {
+            Self::Tcp(tcp) => Some(Arc::clone(tcp)),
+            Self::Other(_) => None,
         }
     }
 
@@ -100,6 +116,30 @@ impl StreamIo {
             },
             Self::Other(io) => Pin::new(io).poll_shutdown(cx),
         }
+    }
+}
+
+/// Reads once. A short read has emptied the socket, and the runtime is told: to try again, only to
+/// hear that nothing is there, would be a second call into the kernel for every message.
+fn read_now(tcp: &TcpStream, buf: &mut [u8]) -> io::Result<usize> {
+    let mut read = None;
+    let tried = tcp.try_io(Interest::READABLE, || {
+        let len = tcp.try_read(buf)?;
+        read = Some(len);
+        match len > 0 && len < buf.len() {
+            // Forgets only the readiness from before the read; an end of the stream stays known.
+            true => Err(ErrorKind::WouldBlock.into()),
+            false => Ok(len),
+        }
+    });
+    read.map_or(tried, Ok)
+}
+
+/// Writes once. One slice goes by `send`, which costs the kernel less than `writev`.
+pub(crate) fn write_now(tcp: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    match slices {
+        [one] => tcp.try_write(one),
+        many => tcp.try_write_vectored(many),
     }
 }
 

@@ -5,3 +5,4 @@ pub(crate) mod compression;
 pub(crate) mod io;
 pub(crate) mod polling;
 pub(crate) mod websocket;
+pub(crate) mod write_timeout;

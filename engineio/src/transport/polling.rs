@@ -169,3 +169,23 @@ pub(crate) fn is_octet_stream(headers: &HeaderMap) -> bool {
             .eq_ignore_ascii_case(b"application/octet-stream")
     })
 }
+
+/// Whether a body would have to be inflated. None ever is: a small one could grow past every limit.
+pub(crate) fn is_encoded(headers: &HeaderMap) -> bool {
+    let mut encodings = headers
+        .get_all(header::CONTENT_ENCODING)
+        .into_iter()
+        .flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
+    encodings.any(|encoding| !encoding.trim_ascii().eq_ignore_ascii_case(b"identity"))
+}
+
+/// Old versions of Internet Explorer take base64 in a reply for an attack on the page, and rewrite
+/// it unless they are told not to.
+pub(crate) fn silence_xss_filter(request: &HeaderMap, reply: &mut HeaderMap) {
+    let agent = request.get(header::USER_AGENT).map(HeaderValue::as_bytes);
+    let names =
+        |part: &[u8]| agent.is_some_and(|agent| memchr::memmem::find(agent, part).is_some());
+    if names(b";MSIE") || names(b"Trident/") {
+        reply.insert(header::X_XSS_PROTECTION, HeaderValue::from_static("0"));
+    }
+}

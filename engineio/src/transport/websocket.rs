@@ -6,19 +6,21 @@
 //! the outbox. So there is one writer, and no frame ever lands inside another.
 
 use std::{
-    io::{self, ErrorKind, IoSlice, Read, Write},
+    io::{self, ErrorKind, Read, Write},
+    sync::Arc,
     task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use hyper::upgrade::Upgraded;
+use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::{
     self, Message as WsMessage, Utf8Bytes, WebSocket,
     protocol::{CloseFrame, Role, WebSocketConfig, frame::coding::CloseCode},
 };
 
-use super::io::{StreamIo, give_back_scratch, take_scratch};
+use super::io::{StreamIo, give_back_scratch, take_scratch, write_now};
 use crate::proto::{
     Outbox,
     frame::BinaryForm,
@@ -29,8 +31,8 @@ use crate::proto::{
 
 /// How long a stream that is being closed may take to accept the close frame and end.
 const LINGER: Duration = Duration::from_millis(1500);
-/// Slices of one vectored write.
-const MAX_SLICES: usize = 64;
+/// Bytes that are written for one session before others have their turn, but for the end of a write.
+const FLUSH_BYTES: usize = 256 * 1024;
 /// tungstenite's own read buffer. It is allocated eagerly, so it is small; the bytes come out of
 /// the worker's large one.
 const READ_BUFFER_BYTES: usize = 256;
@@ -122,22 +124,23 @@ impl WebSocketStream {
         (!outgoing.is_empty()).then(|| std::mem::take(outgoing))
     }
 
-    /// Writes what the outbox holds.
+    /// Writes what the outbox holds, up to [`FLUSH_BYTES`]: what is then left is for another turn.
     pub(crate) fn poll_flush(
         &mut self,
         cx: &mut Context<'_>,
         outbox: &mut Outbox,
     ) -> Poll<io::Result<()>> {
-        while outbox.has_pending() {
-            let mut slices = [IoSlice::new(&[]); MAX_SLICES];
-            let filled = outbox.gather(&mut slices);
-            let written = ready!(self.io.poll_write(cx, &slices[..filled]))?;
-            if written == 0 {
-                return Poll::Ready(Err(ErrorKind::WriteZero.into()));
-            }
-            outbox.advance(written);
+        let mut budget = FLUSH_BYTES;
+        while outbox.has_pending() && budget > 0 {
+            let written = outbox.write_to(|slices| self.io.poll_write(cx, slices));
+            budget = budget.saturating_sub(ready!(written)?);
         }
         self.io.poll_flush(cx)
+    }
+
+    /// The stream for those who write in the place of its task, if that is possible.
+    pub(crate) fn direct(&self) -> Option<DirectStream> {
+        self.io.shared().map(DirectStream)
     }
 
     /// When [`WebSocketStream::handle_timeout`] is to be called.
@@ -172,7 +175,9 @@ impl WebSocketStream {
     /// Flushes, ends the writing half, and reads until the peer has ended its own. Bytes that were
     /// not read would make the kernel reset the connection, and the close frame could be lost.
     fn poll_end(&mut self, cx: &mut Context<'_>, outbox: &mut Outbox) -> Poll<io::Result<()>> {
-        ready!(self.poll_flush(cx, outbox))?;
+        while outbox.has_pending() {
+            ready!(self.poll_flush(cx, outbox))?;
+        }
         ready!(self.io.poll_shutdown(cx))?;
         let mut scratch = take_scratch();
         let ended = loop {
@@ -234,6 +239,23 @@ impl WebSocketStream {
             loss: Loss::Failed,
             code: Some(code),
         }
+    }
+}
+
+/// A stream that is written to while the session's task sleeps. Whoever writes holds the session's
+/// lock, so that there is still one writer at a time.
+pub(crate) struct DirectStream(Arc<TcpStream>);
+
+impl DirectStream {
+    /// Writes what the outbox holds as far as the stream takes it, up to [`FLUSH_BYTES`].
+    pub(crate) fn write(&self, outbox: &mut Outbox) -> io::Result<()> {
+        let mut budget = FLUSH_BYTES;
+        while outbox.has_pending() && budget > 0 {
+            let written = outbox.write_to(|slices| Poll::Ready(write_now(&self.0, slices)));
+            let Poll::Ready(written) = written else { break };
+            budget = budget.saturating_sub(written?);
+        }
+        Ok(())
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{future::Future, net::SocketAddr};
 
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
 };
 
@@ -54,8 +54,8 @@ impl Reply {
 }
 
 /// A connection that requests are written to.
-pub(crate) struct Http {
-    pub(crate) tcp: TcpStream,
+pub(crate) struct Http<I = TcpStream> {
+    pub(crate) tcp: I,
     buffer: Vec<u8>,
 }
 
@@ -67,8 +67,15 @@ impl Http {
     async fn to(address: SocketAddr) -> Self {
         let tcp = TcpStream::connect(address).await.unwrap();
         tcp.set_nodelay(true).unwrap();
+        Self::over(tcp)
+    }
+}
+
+impl<I: AsyncRead + AsyncWrite + Unpin> Http<I> {
+    /// A connection over any stream of bytes.
+    pub(crate) fn over(stream: I) -> Self {
         Self {
-            tcp,
+            tcp: stream,
             buffer: Vec::new(),
         }
     }
@@ -134,6 +141,12 @@ impl Http {
         reply
     }
 
+    /// Whether something has come, when everybody has had their turn. For stopped time.
+    pub(crate) async fn has_arrived(&mut self) -> bool {
+        let fill = tokio::time::timeout(std::time::Duration::from_millis(1), self.fill());
+        fill.await.is_ok() || !self.buffer.is_empty()
+    }
+
     /// Waits until the server has closed the connection.
     pub(crate) async fn ended(&mut self) {
         soon("end of the connection", async {
@@ -176,6 +189,15 @@ impl Polling {
         Self {
             sid: sid_of(reply.text()),
             address: server.address,
+        }
+    }
+
+    /// The session that a reply has opened; without an address, it can only be asked for targets.
+    pub(crate) fn opened(reply: &Reply) -> Self {
+        assert_eq!(reply.status, 200, "{reply:?}");
+        Self {
+            sid: sid_of(reply.text()),
+            address: ([0, 0, 0, 0], 0).into(),
         }
     }
 
@@ -224,8 +246,8 @@ pub(crate) fn sid_of(open: &str) -> String {
 pub(crate) struct WsFrame(pub(crate) u8, pub(crate) Vec<u8>);
 
 /// A WebSocket client that sends what it is told, legal or not.
-pub(crate) struct Ws {
-    pub(crate) http: Http,
+pub(crate) struct Ws<I = TcpStream> {
+    pub(crate) http: Http<I>,
 }
 
 pub(crate) const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -262,6 +284,41 @@ impl Ws {
         let open = ws.text().await;
         assert!(open.starts_with('0'), "{open}");
         (ws, open)
+    }
+}
+
+impl<I: AsyncRead + AsyncWrite + Unpin> Ws<I> {
+    /// Asks for a WebSocket on a connection. `None`: it was refused.
+    pub(crate) async fn try_upgrade(mut http: Http<I>, target: &str) -> Option<Self> {
+        http.send(&format!("GET {target}"), UPGRADE, b"").await;
+        let reply = http.reply().await;
+        (reply.status == 101).then_some(Self { http })
+    }
+
+    pub(crate) async fn upgrade(http: Http<I>, target: &str) -> Self {
+        let ws = Self::try_upgrade(http, target).await;
+        ws.expect("the upgrade is granted")
+    }
+
+    /// Whether the server has ended the stream with a close frame, when everybody has had their
+    /// turn. For stopped time.
+    pub(crate) async fn is_ended(&mut self) -> bool {
+        let end = async {
+            while let Some(WsFrame(first, _)) = self.read_frame().await {
+                if first == 0x88 {
+                    return true;
+                }
+            }
+            false
+        };
+        let end = tokio::time::timeout(std::time::Duration::from_millis(1), end);
+        end.await.unwrap_or(false)
+    }
+
+    /// Sends, if the connection is still there.
+    pub(crate) async fn try_send(&mut self, text: &str) -> bool {
+        let frame = frame(0x81, text.as_bytes());
+        self.http.tcp.write_all(&frame).await.is_ok()
     }
 
     pub(crate) async fn send(&mut self, text: &str) {

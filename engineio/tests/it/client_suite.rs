@@ -31,7 +31,7 @@ async fn start() -> TestServer {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     let (server, observe) = example::suite();
-    tokio::spawn(example::listen::accept(listener, server, observe));
+    tokio::spawn(example::accept(listener, server, observe));
     TestServer::at(address)
 }
 

@@ -155,6 +155,7 @@ async fn a_client_that_takes_no_byte_is_closed() {
         outbox: OutboxLimits {
             soft_bytes: usize::MAX,
             hard_bytes: usize::MAX,
+            ..OutboxLimits::default()
         },
         ..config()
     };

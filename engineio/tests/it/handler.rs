@@ -254,6 +254,27 @@ async fn work_goes_on_after_the_end_until_it_is_done() {
 }
 
 #[tokio::test]
+async fn the_end_of_the_server_waits_for_the_work_of_its_handlers() {
+    let mut rig = Rig::start().await;
+    let mut ws = rig.open().await;
+    // Both are read in one turn, so that the answer to the first says that the work has begun.
+    let both = [frame(0x81, b"4first"), frame(0x81, b"4work")].concat();
+    ws.http.write(both).await;
+    assert_eq!(ws.text().await, "4first");
+    rig.server.close();
+    ws.assert_close_frame(None).await;
+    drop(ws);
+    assert_eq!(rig.event().await, "forced close");
+    assert_eq!(rig.server.count(), 0, "the session itself is gone");
+    let early = tokio::time::timeout(Duration::from_millis(100), rig.server.closed());
+    assert!(early.await.is_err(), "its work is under way");
+    rig.gate.notify_one();
+    soon("the end", rig.server.closed()).await;
+    assert_eq!(rig.event().await, "task done");
+    assert_eq!(rig.event().await, "dropped");
+}
+
+#[tokio::test]
 async fn a_handler_has_a_timer() {
     let rig = Rig::start().await;
     let mut ws = rig.open().await;

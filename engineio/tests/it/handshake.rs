@@ -5,7 +5,7 @@ use std::time::Duration;
 use engineio::{
     AllowRequest, Config, Cookie, Frame, HeadersHook, Refusal, TransportKind, Transports,
 };
-use http::{HeaderValue, header};
+use http::{HeaderValue, StatusCode, header};
 
 use crate::{
     client::{Http, Polling, UPGRADE, Ws, request, request_with, sid_of},
@@ -198,7 +198,7 @@ async fn an_upgrade_is_refused_before_the_101() {
 }
 
 #[tokio::test]
-async fn frames_behind_a_refused_upgrade_hurt_nobody() {
+async fn trap_54_bad_frames_behind_a_refused_upgrade_hurt_nobody() {
     let server = TestServer::start().await;
     let mut http = Http::connect(&server).await;
     let request = format!(
@@ -222,7 +222,23 @@ async fn an_upgrade_must_be_well_formed() {
     ] {
         let reply = request_with(&server, head, headers, b"").await;
         assert_eq!(reply.row(), (400, "text/html", "Bad request"), "{headers}");
+        let version = (!headers.contains("Version: 13")).then_some("13");
+        assert_eq!(reply.header("sec-websocket-version"), version, "{headers}");
     }
+}
+
+#[tokio::test]
+async fn the_first_subprotocol_of_an_upgrade_is_agreed_on() {
+    let server = TestServer::start().await;
+    let target = "/engine.io/?EIO=4&transport=websocket";
+    for (offer, agreed) in [("chat", "chat"), ("chat, other", "chat")] {
+        let headers = format!("Sec-WebSocket-Protocol: {offer}\r\n");
+        let (_, reply) = Ws::ask(&server, target, &headers).await;
+        let named = reply.header("sec-websocket-protocol");
+        assert_eq!((reply.status, named), (101, Some(agreed)));
+    }
+    let (_, reply) = Ws::ask(&server, target, "Sec-WebSocket-Protocol: a b\r\n").await;
+    assert_eq!(reply.row(), (400, "text/html", "Bad request"));
 }
 
 #[tokio::test]
@@ -276,13 +292,27 @@ async fn trap_9_the_path_is_exact() {
         let head = format!("GET {path}?EIO=4&transport=polling");
         assert_eq!(request(&server, &head, b"").await.status, 404, "{path}");
     }
-    let server = TestServer::with(Config {
-        path: "/custom".to_owned(),
-        ..config()
-    })
-    .await;
-    let reply = request(&server, "GET /custom?EIO=4&transport=polling", b"").await;
-    assert_eq!(reply.status, 200);
+}
+
+#[tokio::test]
+async fn trap_9_the_trailing_slash_of_the_path_is_an_option() {
+    for (path, add_trailing_slash, status) in [
+        ("/custom", true, [404, 200]),
+        ("/custom/", true, [404, 200]),
+        ("/custom", false, [200, 404]),
+        ("/custom/", false, [200, 404]),
+    ] {
+        let server = TestServer::with(Config {
+            path: path.to_owned(),
+            add_trailing_slash,
+            ..config()
+        })
+        .await;
+        for (asked, status) in ["/custom", "/custom/"].into_iter().zip(status) {
+            let head = format!("GET {asked}?EIO=4&transport=polling");
+            assert_eq!(request(&server, &head, b"").await.status, status, "{path}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -307,11 +337,7 @@ async fn a_long_target_gets_414() {
 
 #[tokio::test]
 async fn trap_12_the_application_may_refuse_with_its_own_words() {
-    let allow_request = AllowRequest::new(|_, _| async {
-        Err(Refusal {
-            message: "no \"bots\"".to_owned(),
-        })
-    });
+    let allow_request = AllowRequest::new(|_, _| async { Err(Refusal::new("no \"bots\"")) });
     let server = TestServer::with(Config {
         allow_request: Some(allow_request),
         ..config()
@@ -325,6 +351,31 @@ async fn trap_12_the_application_may_refuse_with_its_own_words() {
     let (_, reply) = Ws::ask(&server, "/engine.io/?EIO=4&transport=websocket", "").await;
     assert_eq!(reply.row(), (400, "text/html", "no \"bots\""));
     assert_eq!(server.count(), 0);
+}
+
+#[tokio::test]
+async fn trap_12_a_refusal_may_have_its_own_status_and_code() {
+    let refusal = Refusal {
+        status: StatusCode::UNAUTHORIZED,
+        code: 42,
+        message: "Log in".to_owned(),
+    };
+    let allow_request = AllowRequest::new(move |_, _| {
+        let refusal = refusal.clone();
+        async move { Err(refusal) }
+    });
+    let server = TestServer::with(Config {
+        allow_request: Some(allow_request),
+        ..config()
+    })
+    .await;
+    let reply = request(&server, "GET /engine.io/?EIO=4&transport=polling", b"").await;
+    assert_eq!(
+        reply.row(),
+        (401, JSON, r#"{"code":42,"message":"Log in"}"#)
+    );
+    let (_, reply) = Ws::ask(&server, "/engine.io/?EIO=4&transport=websocket", "").await;
+    assert_eq!(reply.row(), (400, "text/html", "Log in"));
 }
 
 #[tokio::test]
@@ -418,9 +469,11 @@ async fn a_cookie_shows_all_its_attributes() {
         name: "sid".to_owned(),
         path: "/chat".to_owned(),
         http_only: false,
-        same_site: engineio::SameSite::None,
+        same_site: Some(engineio::SameSite::None),
         secure: true,
         max_age: Some(Duration::from_secs(60)),
+        domain: Some("example.org".to_owned()),
+        ..Cookie::default()
     };
     let server = TestServer::with(Config {
         cookie: Some(cookie),
@@ -430,7 +483,7 @@ async fn a_cookie_shows_all_its_attributes() {
     let reply = request(&server, "GET /engine.io/?EIO=4&transport=polling", b"").await;
     let value = reply.header("set-cookie").unwrap();
     assert!(
-        value.ends_with("; Max-Age=60; Path=/chat; Secure; SameSite=None"),
+        value.ends_with("; Max-Age=60; Domain=example.org; Path=/chat; Secure; SameSite=None"),
         "{value}"
     );
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use engineio::{Config, GenerateId, Sid};
+use engineio::{Config, Cookie, GenerateId, SessionId};
 
 use crate::{
     client::{Polling, Ws, request, sid_of},
@@ -27,7 +27,7 @@ async fn the_application_makes_the_ids_of_both_transports() {
     let next = AtomicUsize::new(0);
     let server = with(GenerateId::new(move |_, _| {
         let number = next.fetch_add(1, Ordering::Relaxed);
-        Sid::parse(&format!("node-1_{number:013}"))
+        SessionId::new(&format!("node-1_{number:013}"))
     }))
     .await;
     let client = Polling::open(&server).await;
@@ -45,7 +45,7 @@ async fn the_id_may_come_later_and_depend_on_the_request() {
         async move {
             tokio::task::yield_now().await;
             assert!(peer.ip().is_loopback());
-            Sid::parse(asked?.to_str().ok()?)
+            SessionId::new(asked?.to_str().ok()?)
         }
     }))
     .await;
@@ -56,7 +56,7 @@ async fn the_id_may_come_later_and_depend_on_the_request() {
 
 #[tokio::test]
 async fn an_id_in_use_is_refused_and_its_session_is_unharmed() {
-    let server = with(GenerateId::new(|_, _| Sid::parse(FIXED))).await;
+    let server = with(GenerateId::new(|_, _| SessionId::new(FIXED))).await;
     let client = Polling::open(&server).await;
     let reply = request(&server, OPEN, b"").await;
     assert_eq!(reply.row(), (400, "application/json", REFUSED));
@@ -69,21 +69,53 @@ async fn an_id_in_use_is_refused_and_its_session_is_unharmed() {
     Polling::open(&server).await;
 }
 
+/// As a client writes an id into its query string.
+fn percent_encoded(id: &str) -> String {
+    id.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
 #[tokio::test]
-async fn what_is_unsafe_in_a_header_is_no_id() {
-    for id in [
-        "",
-        "short",
-        "AAAAAAAAAAAAAAAAAA\r\n",
-        "AAAAAAAAAAAAAAAAAA; ",
-        "AAAAAAAAAAAAAAAAAA\0\0",
-        "äääääääääää",
+async fn any_text_is_an_id_and_is_escaped_wherever_it_goes() {
+    let longest = "x".repeat(SessionId::MAX_LEN);
+    for (id, json, cookie) in [
+        ("7", "7", "7"),
+        ("user:1/a b", "user:1/a b", "user%3A1%2Fa%20b"),
+        (
+            "a\"\\\r\n;\u{1e}",
+            r#"a\"\\\r\n;\u001e"#,
+            "a%22%5C%0D%0A%3B%1E",
+        ),
+        ("naïve-~!*'()", "naïve-~!*'()", "na%C3%AFve-~!*'()"),
+        (&longest, &longest, &longest),
     ] {
-        let server = with(GenerateId::new(move |_, _| Sid::parse(id))).await;
+        let owned = id.to_owned();
+        let server = TestServer::with(Config {
+            generate_id: Some(GenerateId::new(move |_, _| SessionId::new(&owned))),
+            cookie: Some(Cookie::default()),
+            ..config()
+        })
+        .await;
         let reply = request(&server, OPEN, b"").await;
-        assert_eq!(reply.row(), (400, "application/json", REFUSED), "{id:?}");
+        let open = format!(r#"0{{"sid":"{json}","upgrades""#);
+        assert!(reply.text().starts_with(&open), "{}", reply.text());
+        let value = format!("io={cookie}; Path=/; HttpOnly; SameSite=Lax");
+        assert_eq!(reply.header("set-cookie"), Some(value.as_str()));
+        assert_eq!(server.session().id().as_str(), id);
+        let target = format!("{OPEN}&sid={}", percent_encoded(id));
+        let post = target.replace("GET", "POST");
+        assert_eq!(request(&server, &post, b"4alive").await.text(), "ok");
+        assert_eq!(request(&server, &target, b"").await.text(), "4alive");
+    }
+}
+
+#[tokio::test]
+async fn no_id_an_empty_one_and_one_too_long_are_refused() {
+    for id in ["".to_owned(), "x".repeat(SessionId::MAX_LEN + 1)] {
+        let server = with(GenerateId::new(move |_, _| SessionId::new(&id))).await;
+        let reply = request(&server, OPEN, b"").await;
+        assert_eq!(reply.row(), (400, "application/json", REFUSED));
         let (_, reply) = Ws::ask(&server, OPEN_WEBSOCKET, "").await;
-        assert_eq!(reply.row(), (400, "text/html", "Bad request"), "{id:?}");
+        assert_eq!(reply.row(), (400, "text/html", "Bad request"));
         assert_eq!(server.count(), 0);
     }
 }

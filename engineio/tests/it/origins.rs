@@ -1,6 +1,6 @@
 //! Cross-origin access, on every kind of request.
 
-use engineio::{Config, Cors, Origins};
+use engineio::{Config, Cors, CorsDelegate, CorsUndecided, Origins};
 
 use crate::{
     client::{Polling, Ws, request_with},
@@ -111,4 +111,48 @@ async fn control_characters_in_an_origin_are_a_bad_request() {
     let reply = request_with(&server, HANDSHAKE, "Origin: http://a\x7f\r\n", b"").await;
     // hyper refuses the header itself.
     assert_eq!(reply.status, 400);
+}
+
+#[tokio::test]
+async fn a_delegate_decides_for_each_request_and_may_take_its_time() {
+    let delegate = CorsDelegate::new(|parts, peer| {
+        let answer = parts.headers.get("x-cors").cloned();
+        async move {
+            assert!(peer.ip().is_loopback());
+            tokio::task::yield_now().await;
+            match answer.as_ref().and_then(|answer| answer.to_str().ok()) {
+                Some("fail") => Err(CorsUndecided),
+                Some(origin) => Ok(Some(Cors {
+                    origins: Origins::List(vec![origin.to_owned()]),
+                    ..Cors::default()
+                })),
+                None => Ok(None),
+            }
+        }
+    });
+    let server = TestServer::with(Config {
+        cors_delegate: Some(delegate),
+        ..config()
+    })
+    .await;
+    let origin = "Origin: https://app.example\r\n";
+    let with = |answer: &str| format!("{origin}X-Cors: {answer}\r\n");
+    let reply = request_with(&server, HANDSHAKE, &with("https://app.example"), b"").await;
+    let named = reply.header("access-control-allow-origin");
+    assert_eq!((reply.status, named), (200, Some("https://app.example")));
+    let preflight = HANDSHAKE.replace("GET", "OPTIONS");
+    let reply = request_with(&server, &preflight, &with("https://app.example"), b"").await;
+    assert_eq!(reply.status, 204);
+    let reply = request_with(&server, HANDSHAKE, &with("https://other.example"), b"").await;
+    assert_eq!(reply.row(), NOT_ALLOWED);
+    let reply = request_with(&server, HANDSHAKE, origin, b"").await;
+    assert_eq!(reply.row(), NOT_ALLOWED, "no rules, no access");
+    let bad = r#"{"code":3,"message":"Bad request"}"#;
+    let reply = request_with(&server, HANDSHAKE, &with("fail"), b"").await;
+    assert_eq!(reply.row(), (400, "application/json", bad));
+    let target = "/engine.io/?EIO=4&transport=websocket";
+    let (_, reply) = Ws::ask(&server, target, &with("fail")).await;
+    assert_eq!(reply.row(), (400, "text/html", "Bad request"));
+    let (_, reply) = Ws::ask(&server, target, &with("https://app.example")).await;
+    assert_eq!(reply.status, 101);
 }

@@ -16,7 +16,7 @@ const BAD_REQUEST: (u16, &str, &str) = (
 );
 
 #[tokio::test]
-async fn a_message_is_echoed() {
+async fn trap_16_a_post_is_answered_ok_as_html_and_its_message_comes_back() {
     let server = TestServer::start().await;
     let client = Polling::open(&server).await;
     let reply = client.post("4hello").await;
@@ -228,7 +228,7 @@ async fn trap_31_a_body_over_the_limit_gets_413_and_ends_the_session() {
 }
 
 #[tokio::test]
-async fn the_limit_counts_bytes_not_characters() {
+async fn trap_24_the_limit_counts_bytes_not_characters() {
     let server = TestServer::with(Config {
         max_payload: 100,
         ..config()
@@ -458,4 +458,25 @@ async fn a_413_arrives_before_the_waiting_poll_ends() {
     assert!(early.is_err(), "a client reports what it sees first");
     client.assert_gone().await;
     assert_eq!(poll.reply().await.text(), "1");
+}
+
+#[tokio::test]
+async fn old_internet_explorers_are_told_to_leave_the_reply_alone() {
+    let server = TestServer::start().await;
+    let head = "GET /engine.io/?EIO=4&transport=polling";
+    for (agent, told) in [
+        (
+            "Mozilla/4.0 (compatible;MSIE 8.0; Windows NT 6.1)",
+            Some("0"),
+        ),
+        (
+            "Mozilla/5.0 (Windows NT 10.0; Trident/7.0; rv:11.0) like Gecko",
+            Some("0"),
+        ),
+        ("Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101", None),
+    ] {
+        let headers = format!("User-Agent: {agent}\r\n");
+        let reply = request_with(&server, head, &headers, b"").await;
+        assert_eq!(reply.header("x-xss-protection"), told, "{agent}");
+    }
 }

@@ -11,9 +11,13 @@ use std::{
 use engineio::{
     Application, CloseReason, Config, Frame, Handler, Handshake, Message, Server, SessionHandle,
 };
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::{net::TcpListener, sync::mpsc};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, DuplexStream, duplex},
+    net::TcpListener,
+    sync::mpsc,
+};
+
+use crate::client::{Http, Polling};
 
 /// Longest wait for anything, far below the heartbeat of [`config`].
 pub(crate) const SOON: Duration = Duration::from_millis(1000);
@@ -125,6 +129,11 @@ impl TestServer {
         }
     }
 
+    /// A server without a port: its connections are made in memory, so that the clock can stop.
+    pub(crate) fn in_memory(config: Config) -> InMemory {
+        InMemory::new(config)
+    }
+
     /// Someone else's server, of which only the address is known.
     pub(crate) fn at(address: SocketAddr) -> Self {
         Self {
@@ -171,14 +180,86 @@ impl TestServer {
     }
 }
 
+/// A server whose connections are made in memory.
+pub(crate) struct InMemory {
+    server: Server<Echo>,
+    seen: mpsc::UnboundedReceiver<Seen>,
+}
+
+impl InMemory {
+    fn new(config: Config) -> Self {
+        let (sender, seen) = mpsc::unbounded_channel();
+        let echo = Echo {
+            seen: sender,
+            sessions: Arc::default(),
+            handshakes: Arc::default(),
+        };
+        Self {
+            server: Server::new(config, echo),
+            seen,
+        }
+    }
+
+    pub(crate) fn service(
+        &self,
+        peer: SocketAddr,
+    ) -> engineio::ConnectionService<impl Application + use<>> {
+        self.server.service(peer)
+    }
+
+    /// Closes all sessions, as at the end of a server.
+    pub(crate) fn close(&self) {
+        self.server.close();
+    }
+
+    /// Serves one end of a stream.
+    pub(crate) fn serve<I>(&self, io: I) -> impl Future<Output = ()> + Send + use<I>
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let peer = SocketAddr::from(([127, 0, 0, 1], 1));
+        self.server.serve_connection(io, peer)
+    }
+
+    pub(crate) fn connect(&self) -> Http<DuplexStream> {
+        let (near, far) = duplex(64 * 1024);
+        tokio::spawn(self.serve(near));
+        Http::over(far)
+    }
+
+    /// Opens a polling session.
+    pub(crate) async fn open(&self) -> Polling {
+        let mut http = self.connect();
+        http.send("GET /engine.io/?EIO=4&transport=polling", "", b"")
+            .await;
+        Polling::opened(&http.reply().await)
+    }
+
+    pub(crate) fn session(&self) -> SessionHandle {
+        let sessions = &self.server.application().sessions;
+        sessions.lock().unwrap().last().unwrap().clone()
+    }
+
+    pub(crate) fn handshakes(&self) -> Arc<Mutex<Vec<Handshake>>> {
+        Arc::clone(&self.server.application().handshakes)
+    }
+
+    /// What the application saw so far.
+    pub(crate) fn seen(&mut self) -> Vec<Seen> {
+        std::iter::from_fn(|| self.seen.try_recv().ok()).collect()
+    }
+
+    /// Waits until nothing of any session is left.
+    pub(crate) async fn emptied(&self) {
+        self.server.closed().await;
+        assert_eq!(self.server.clients_count(), 0);
+    }
+}
+
 async fn accept<A: Application>(listener: TcpListener, server: Server<A>) {
     loop {
         let (tcp, peer) = listener.accept().await.unwrap();
         tcp.set_nodelay(true).unwrap();
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .serve_connection(TokioIo::new(tcp), server.service(peer))
-            .with_upgrades();
-        tokio::spawn(connection);
+        tokio::spawn(server.serve_connection(tcp, peer));
     }
 }

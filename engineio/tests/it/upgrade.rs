@@ -6,7 +6,7 @@ use engineio::{Config, TransportKind};
 
 use crate::{
     client::{Polling, Ws},
-    server::{TestServer, config},
+    server::{Seen, TestServer, config},
 };
 
 /// A polling session, and a WebSocket that has probed it.
@@ -33,6 +33,21 @@ async fn an_upgrade_goes_step_by_step() {
     ws.send("4hello").await;
     assert_eq!(ws.text().await, "4hello");
     assert_eq!(server.session().transport(), TransportKind::Websocket);
+}
+
+#[tokio::test]
+async fn trap_49_a_session_is_opened_once_and_changes_the_name_of_its_transport() {
+    let mut server = TestServer::start().await;
+    let (_client, mut ws) = probed(&server).await;
+    assert_eq!(server.seen().await, Seen::Opened);
+    let session = server.session();
+    assert_eq!(session.transport(), TransportKind::Polling);
+    ws.send("5").await;
+    ws.send("4hello").await;
+    assert_eq!(ws.text().await, "4hello");
+    assert_eq!(session.transport(), TransportKind::Websocket);
+    assert_eq!(server.seen().await, Seen::Text("hello".to_owned()));
+    server.assert_unseen();
 }
 
 #[tokio::test]

@@ -93,7 +93,7 @@ impl HostVerifier {
         Ok(Identity {
             session: session_of(token),
             expires_at: Timestamp::from_secs(claims.exp),
-            profile: Some(claims.profile(&user)),
+            profile: Some(claims.profile()),
             user,
         })
     }
@@ -114,21 +114,20 @@ impl HostVerifier {
 }
 
 impl HostClaims {
-    /// What cannot be used is left out: the host vouches for who, and the rest
-    /// is for show.
-    fn profile(&self, user: &UserId) -> HostProfile {
+    /// What cannot be used is left out, as if it were not there: the host
+    /// vouches for who, and the rest is for show. A role is a right, and what a
+    /// token does not grant is not granted.
+    fn profile(&self) -> HostProfile {
         let name = self
             .name
             .as_deref()
             .and_then(|name| PersonName::new(name).ok());
-        let fallback: String = user.as_str().chars().take(100).collect();
-        let name = name.or_else(|| PersonName::new(&fallback).ok());
         let email = self
             .email
             .as_deref()
             .and_then(|email| Email::new(email).ok());
         HostProfile {
-            name: name.unwrap_or_else(PersonName::unknown),
+            name,
             email: email.map(|email| email.as_str().to_owned()),
             role: self
                 .role
@@ -248,7 +247,10 @@ mod tests {
             .expect("fit");
         let profile = identity.profile.expect("a host token describes the person");
         assert_eq!(identity.user.as_str(), "7");
-        assert_eq!((profile.name.as_str(), profile.role), ("Ann", Role::Tutor));
+        assert_eq!(
+            (profile.name, profile.role),
+            (PersonName::new("Ann").ok(), Role::Tutor)
+        );
         assert_eq!(profile.email.as_deref(), Some("ann@x.org"));
     }
 

@@ -39,10 +39,11 @@ pub(crate) struct Identity {
     pub(crate) profile: Option<HostProfile>,
 }
 
-/// A person as a host application describes them.
+/// A person as a host application describes them. What its token does not say
+/// stays as it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct HostProfile {
-    pub(crate) name: PersonName,
+    pub(crate) name: Option<PersonName>,
     pub(crate) email: Option<String>,
     pub(crate) role: Role,
 }
@@ -55,6 +56,9 @@ struct OwnClaims {
     sid: String,
     iat: i64,
     exp: i64,
+    /// Never minted, but honoured in what others sign with the same secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    nbf: Option<i64>,
 }
 
 /// Makes and reads tokens.
@@ -101,6 +105,7 @@ impl Tokens {
             sid: session.to_string(),
             iat: now.as_secs(),
             exp: expires_at.as_secs(),
+            nbf: None,
         };
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding).map_err(
             |error| {
@@ -129,7 +134,7 @@ impl Tokens {
         if claims.iss != OURS || claims.aud != OURS {
             return Err(UNFIT);
         }
-        check_times(claims.exp, Some(claims.iat), None, now)?;
+        check_times(claims.exp, Some(claims.iat), claims.nbf, now)?;
         Ok(Identity {
             user: claims.sub.into(),
             session: claims.sid.into(),
@@ -293,10 +298,17 @@ pub(super) mod tests {
             tokens().verify(&token, NOW).err(),
             Some(Error::TokenExpired)
         );
-        let mut early = claims();
-        early["iat"] = json!(NOW.as_secs() + 60);
-        let token = sign(Algorithm::HS256, &early, SECRET);
-        assert_eq!(tokens().verify(&token, NOW).err(), Some(UNFIT));
+        let later = json!(NOW.as_secs() + 60);
+        for (claim, value) in [("iat", later.clone()), ("nbf", later), ("nbf", json!("0"))] {
+            let mut early = claims();
+            early[claim] = value;
+            let token = sign(Algorithm::HS256, &early, SECRET);
+            assert_eq!(tokens().verify(&token, NOW).err(), Some(UNFIT), "{claim}");
+        }
+        let mut begun = claims();
+        begun["nbf"] = json!(NOW.as_secs());
+        let token = sign(Algorithm::HS256, &begun, SECRET);
+        assert!(tokens().verify(&token, NOW).is_ok());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::number::{Rev, Seq};
 use super::time::Timestamp;
 
 /// What a participant is in one group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum MemberRole {
     /// Made the group, or was handed it.
@@ -47,7 +47,7 @@ impl Parse for MemberRole {
 }
 
 /// `Participant` of CONTRACT section 3.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Participant {
     /// Who.
@@ -66,7 +66,7 @@ pub struct Participant {
 
 /// `Chat` of CONTRACT section 3. The last two fields depend on who looks, and
 /// are left out of what goes to a whole room.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Chat {
     /// Which.

@@ -7,18 +7,19 @@ use super::id::ChatId;
 use super::number::{Rev, Seq};
 
 /// One durable change: the event that was sent live when it happened.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct LoggedEvent {
     /// Its number.
     pub rev: Rev,
     /// The name of the live event.
     pub event: &'static str,
     /// The payload of the live event.
+    #[schema(value_type = Object)]
     pub payload: Box<RawValue>,
 }
 
 /// What somebody missed in one chat (CONTRACT sections 5 and 9).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CatchUp {
     /// Which chat.

@@ -11,10 +11,17 @@ use super::fields::{Parse, Problem};
 /// Longer ids cannot exist: ours are UUIDs, a host application's are bounded.
 const MAX_ID_BYTES: usize = 100;
 
+/// PostgreSQL cannot even be asked for a text with a NUL. No id has one, and no
+/// id is empty: both are nobody's.
+fn possible(text: &str) -> &str {
+    if text.contains('\0') { "" } else { text }
+}
+
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, utoipa::ToSchema)]
+        #[schema(value_type = String)]
         pub struct $name(Arc<str>);
 
         impl $name {
@@ -31,13 +38,13 @@ macro_rules! id {
 
         impl From<&str> for $name {
             fn from(text: &str) -> Self {
-                Self(text.into())
+                Self(possible(text).into())
             }
         }
 
         impl From<String> for $name {
             fn from(text: String) -> Self {
-                Self(text.into())
+                Self(possible(&text).into())
             }
         }
 
@@ -61,7 +68,7 @@ macro_rules! id {
 
         impl Parse for $name {
             fn parse(value: &Value) -> Result<Self, Problem> {
-                parse_id(value).map(|text| Self(text.into()))
+                parse_id(value).map(Self::from)
             }
         }
     };
@@ -86,6 +93,15 @@ id! {
 id! {
     /// A notification.
     NotificationId
+}
+
+impl NotificationId {
+    /// Smaller than every id that was made from then on, larger than those
+    /// from before: UUIDv7 begins with the time.
+    pub fn first_at(time: super::time::Timestamp) -> Self {
+        let ms = u64::try_from(time.0).unwrap_or(0);
+        Self(format!("{:08x}-{:04x}", ms >> 16, ms & 0xffff).into())
+    }
 }
 
 /// An id as clients write it: text, or a whole number read as its decimal text.
@@ -116,6 +132,14 @@ mod tests {
             Ok("42".to_owned())
         );
         assert_eq!(ChatId::parse(&json!("42")), ChatId::parse(&json!(42)));
+    }
+
+    #[test]
+    fn ids_of_notifications_are_in_the_order_of_their_times() {
+        let id = NotificationId::generate();
+        let now = super::super::time::Timestamp::now();
+        let at = |ms: i64| NotificationId::first_at(super::super::time::Timestamp(now.0 + ms));
+        assert!(at(-60_000) < id && id < at(60_000));
     }
 
     #[test]

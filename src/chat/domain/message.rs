@@ -9,7 +9,7 @@ use super::person::Person;
 use super::time::Timestamp;
 
 /// Who wrote a message: a person, or the system itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum MessageKind {
     /// Written by a person.
@@ -19,7 +19,7 @@ pub enum MessageKind {
 }
 
 /// What a system message says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SystemKind {
     /// Somebody came in.
@@ -61,7 +61,7 @@ impl SystemKind {
 }
 
 /// Who and what a system message is about, as far as it applies.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SystemParams {
     /// The person it happened to.
@@ -78,7 +78,7 @@ pub struct SystemParams {
 }
 
 /// The fact that a system message states, for clients that translate.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct SystemFact {
     /// What happened.
     pub kind: SystemKind,
@@ -118,19 +118,23 @@ pub struct Reaction {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reactions(pub Vec<Reaction>);
 
+/// What the wire says of one emoji.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct ReactionCount {
+    /// How many people.
+    count: u32,
+    /// Whether the person who asks is one of them; left out in broadcasts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mine: Option<bool>,
+}
+
 impl Serialize for Reactions {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct Count {
-            count: u32,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            mine: Option<bool>,
-        }
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
         for Reaction { emoji, count, mine } in &self.0 {
             map.serialize_entry(
                 emoji,
-                &Count {
+                &ReactionCount {
                     count: *count,
                     mine: *mine,
                 },
@@ -141,7 +145,7 @@ impl Serialize for Reactions {
 }
 
 /// `Message` of CONTRACT section 3.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Message {
     /// Which.
@@ -170,6 +174,7 @@ pub struct Message {
     /// Participants that it names.
     pub mentions: Vec<UserId>,
     /// Who liked it.
+    #[schema(value_type = std::collections::HashMap<String, ReactionCount>)]
     pub reactions: Reactions,
     /// 1, and one more for every edit.
     pub version: u32,

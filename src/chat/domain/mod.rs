@@ -17,7 +17,7 @@ pub use event::{CatchUp, LoggedEvent};
 pub use fields::{Fields, Invalid, Parse, Problem};
 pub use id::{ChatId, MessageId, NotificationId, SessionId, UserId};
 pub use message::{
-    Message, MessageKind, Reaction, Reactions, SystemFact, SystemKind, SystemParams,
+    Message, MessageKind, Reaction, ReactionCount, Reactions, SystemFact, SystemKind, SystemParams,
 };
 pub use notification::{Notification, NotificationKind};
 pub use number::{Limit, Rev, Seq};

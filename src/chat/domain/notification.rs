@@ -9,7 +9,7 @@ use super::person::Person;
 use super::time::Timestamp;
 
 /// Why somebody is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum NotificationKind {
     /// They are in a chat that they were not in.
@@ -55,7 +55,7 @@ impl NotificationKind {
 }
 
 /// The payload of the event `notification` (CONTRACT section 6).
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Notification {
     /// Which.

@@ -11,9 +11,17 @@ const MAX_SAFE: u64 = (1 << 53) - 1;
 macro_rules! position {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, utoipa::ToSchema)]
         #[serde(transparent)]
         pub struct $name(pub u64);
+
+        impl $name {
+            /// The one after it.
+            #[must_use]
+            pub fn next(self) -> Self {
+                Self(self.0 + 1)
+            }
+        }
 
         impl Parse for $name {
             fn parse(value: &Value) -> Result<Self, Problem> {

@@ -8,7 +8,7 @@ use super::id::UserId;
 use super::time::Timestamp;
 
 /// What a person is in the whole system.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Learns; the role of everybody who registers.
@@ -45,7 +45,7 @@ impl Parse for Role {
 }
 
 /// A person as others see them: no e-mail.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Person {
     /// Who.
@@ -60,7 +60,7 @@ pub struct Person {
 }
 
 /// A person as they see themselves.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct User {
     /// Who.

@@ -11,7 +11,8 @@ use super::fields::{Parse, Problem};
 macro_rules! text {
     ($(#[$doc:meta])* $name:ident, $read:expr) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+        #[schema(value_type = String)]
         #[serde(transparent)]
         pub struct $name(String);
 
@@ -69,9 +70,11 @@ text! {
 }
 
 impl PersonName {
-    /// For people whose host application tells nothing that can be shown.
-    pub fn unknown() -> Self {
-        Self("Unknown".to_owned())
+    /// For people whose host application tells no name: their id, or "Unknown"
+    /// when that cannot be shown.
+    pub fn of_id(id: &super::id::UserId) -> Self {
+        let short: String = id.as_str().chars().take(100).collect();
+        Self::new(&short).unwrap_or_else(|_| Self("Unknown".to_owned()))
     }
 }
 
@@ -182,6 +185,9 @@ fn emoji(text: &str) -> Result<String, Problem> {
 
 fn search_text(text: &str) -> Result<String, Problem> {
     let trimmed = text.trim();
+    if trimmed.contains(char::is_control) {
+        return Err("must not have control characters".into());
+    }
     match trimmed.chars().count() {
         2..=100 => Ok(trimmed.to_lowercase()),
         _ => Err("must be 2 to 100 characters long".into()),

@@ -88,7 +88,7 @@ pub(super) async fn serve(
     let outcome = match (socket.data::<Link>(), event.data()) {
         (Some(link), Ok(argument)) => {
             handler(Call {
-                chat,
+                chat: Arc::clone(&chat),
                 socket: socket.clone(),
                 link,
                 argument,
@@ -100,6 +100,9 @@ pub(super) async fn serve(
         }
         (None, _) => Err(Error::Unauthenticated("This connection has no session")),
     };
+    if let Err(error) = &outcome {
+        chat.events.failed.count(error.code().0);
+    }
     if let Err(error) = answer(&socket, &event, outcome) {
         // A client that went away meanwhile is no fault.
         tracing::debug!(%error, event = event.name(), "an event could not be answered");

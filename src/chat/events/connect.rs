@@ -16,16 +16,16 @@ use crate::socketio::{ConnectError, ConnectRequest, NamespaceBuilder, Socket};
 const TOKEN_PARAMETERS: [&str; 3] = ["token", "access_token", "auth"];
 
 /// `ready`.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Ready<'a> {
+pub(in crate::chat) struct Ready<'a> {
     user_id: &'a UserId,
     server_time: Timestamp,
     limits: Limits,
 }
 
 /// What clients check before they send (CONTRACT section 3).
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Limits {
     content: u32,
@@ -40,8 +40,10 @@ struct Limits {
 
 pub(super) fn register(chat: &Arc<Chat>, namespace: NamespaceBuilder) -> NamespaceBuilder {
     let (deciding, connecting, leaving) = (Arc::clone(chat), Arc::clone(chat), Arc::clone(chat));
+    let draining = Arc::clone(chat);
     namespace
         .use_middleware(move |request| decide(Arc::clone(&deciding), request))
+        .on_drain(move |socket| drained(&draining, socket))
         .on_connect(move |socket| connected(Arc::clone(&connecting), socket))
         .on_disconnect(move |socket, _| disconnected(Arc::clone(&leaving), socket))
 }
@@ -64,18 +66,18 @@ fn token(request: &ConnectRequest) -> Result<Option<String>, ConnectError> {
     let in_header = header
         .and_then(|value| value.split_once(' '))
         .and_then(|(scheme, token)| scheme.eq_ignore_ascii_case("bearer").then(|| token.trim()));
-    let found = in_auth.or(in_header).map(str::to_owned);
     let query = request.handshake().query();
-    if found.is_none()
-        && TOKEN_PARAMETERS
-            .iter()
-            .any(|name| query.get(name).is_some())
+    // With another token too: this one is in somebody's log by now, and its
+    // client must learn of it.
+    if TOKEN_PARAMETERS
+        .iter()
+        .any(|name| query.get(name).is_some())
     {
         return Err(refused(&Error::Unauthenticated(
             "A token in the query string is not accepted",
         )));
     }
-    Ok(found)
+    Ok(in_auth.or(in_header).map(str::to_owned))
 }
 
 fn refused(error: &Error) -> ConnectError {
@@ -112,6 +114,12 @@ async fn connected(chat: Arc<Chat>, socket: Socket) {
     }
 }
 
+fn drained(chat: &Arc<Chat>, socket: &Socket) {
+    if let Some(link) = socket.data::<Link>() {
+        chat.caught_up(&link.key);
+    }
+}
+
 async fn disconnected(chat: Arc<Chat>, socket: Socket) {
     let Some(link) = socket.data::<Link>() else {
         return;
@@ -127,6 +135,8 @@ async fn disconnected(chat: Arc<Chat>, socket: Socket) {
     for room in link.close() {
         chat.leave_room(&actor, &link.key, &room, || ());
     }
+    // What was left out for it is forgotten in its turn.
+    chat.caught_up(&link.key);
 }
 
 impl Chat {

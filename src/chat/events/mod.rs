@@ -21,43 +21,58 @@ use super::live::Port;
 use crate::socketio::{Event, Io, NamespaceBuilder, Socket};
 use call::{Answer, Call};
 
+/// What events answer with, for the API description.
+pub(super) mod replies {
+    pub(in crate::chat) use super::connect::Ready;
+    pub(in crate::chat) use super::presence::Snapshot;
+    pub(in crate::chat) use super::rooms::AllSynced;
+    pub(in crate::chat) use super::session::Refreshed;
+}
+
+/// The events that clients send, and who serves them.
+const HANDLERS: [(&str, Handler); 14] = [
+    ("join-chat", |call| Box::pin(rooms::join(call))),
+    ("leave-chat", |call| Box::pin(rooms::leave(call))),
+    ("typing", |call| Box::pin(rooms::type_in(call))),
+    ("sync", |call| Box::pin(rooms::sync(call))),
+    ("send-message", |call| Box::pin(messages::send(call))),
+    ("edit-message", |call| Box::pin(messages::edit(call))),
+    ("delete-message", |call| Box::pin(messages::delete(call))),
+    ("add-reaction", |call| {
+        Box::pin(messages::add_reaction(call))
+    }),
+    ("remove-reaction", |call| {
+        Box::pin(messages::remove_reaction(call))
+    }),
+    ("mark-read", |call| Box::pin(messages::mark_read(call))),
+    ("mark-delivered", |call| {
+        Box::pin(messages::mark_delivered(call))
+    }),
+    ("subscribe-presence", |call| {
+        Box::pin(presence::subscribe(call))
+    }),
+    ("unsubscribe-presence", |call| {
+        Box::pin(presence::unsubscribe(call))
+    }),
+    ("refresh-token", |call| Box::pin(session::refresh(call))),
+];
+
+/// The names of the events that clients send.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    HANDLERS.iter().map(|(name, _)| *name)
+}
+
 /// Registers everything that the application does on its namespace. After the
 /// server is built it goes to [`Chat::attach`].
 #[must_use]
 pub fn namespace(chat: &Arc<Chat>, namespace: NamespaceBuilder) -> NamespaceBuilder {
-    let handlers: [(&str, Handler); 14] = [
-        ("join-chat", |call| Box::pin(rooms::join(call))),
-        ("leave-chat", |call| Box::pin(rooms::leave(call))),
-        ("typing", |call| Box::pin(rooms::type_in(call))),
-        ("sync", |call| Box::pin(rooms::sync(call))),
-        ("send-message", |call| Box::pin(messages::send(call))),
-        ("edit-message", |call| Box::pin(messages::edit(call))),
-        ("delete-message", |call| Box::pin(messages::delete(call))),
-        ("add-reaction", |call| {
-            Box::pin(messages::add_reaction(call))
-        }),
-        ("remove-reaction", |call| {
-            Box::pin(messages::remove_reaction(call))
-        }),
-        ("mark-read", |call| Box::pin(messages::mark_read(call))),
-        ("mark-delivered", |call| {
-            Box::pin(messages::mark_delivered(call))
-        }),
-        ("subscribe-presence", |call| {
-            Box::pin(presence::subscribe(call))
-        }),
-        ("unsubscribe-presence", |call| {
-            Box::pin(presence::unsubscribe(call))
-        }),
-        ("refresh-token", |call| Box::pin(session::refresh(call))),
-    ];
     let namespace = connect::register(chat, namespace);
-    let namespace = handlers
+    let namespace = HANDLERS
         .into_iter()
         .fold(namespace, |namespace, (name, handler)| {
-            namespace.on(name, serving(chat, handler))
+            namespace.on(name, serving(chat, name, handler))
         });
-    namespace.on_any(serving(chat, |call| Box::pin(call::unknown(call))))
+    namespace.on_fallback(serving(chat, "other", |call| Box::pin(call::unknown(call))))
 }
 
 /// The socket server as the connected side of the application sees it.
@@ -70,8 +85,13 @@ type Served = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 
 fn serving(
     chat: &Arc<Chat>,
+    name: &'static str,
     handler: Handler,
 ) -> impl Fn(Socket, Event) -> Served + Send + Sync + 'static {
     let chat = Arc::clone(chat);
-    move |socket, event| Box::pin(call::serve(Arc::clone(&chat), socket, event, handler))
+    let received = chat.events.received.counter(name);
+    move |socket, event| {
+        received.count();
+        Box::pin(call::serve(Arc::clone(&chat), socket, event, handler))
+    }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::value::RawValue;
 
-use crate::chat::live::{Delivery, Port, Room, To};
+use crate::chat::live::{Delivery, Port, Room, SocketKey, To};
 use crate::socketio::{Broadcast, Io};
 
 pub(super) struct IoPort(Io);
@@ -42,6 +42,30 @@ impl Port for IoPort {
                 Self::send(all, delivery, event, payload);
             }
         }
+    }
+
+    fn emit_unless_behind(
+        &self,
+        room: Room<'_>,
+        except: &[SocketKey],
+        event: &str,
+        payload: &RawValue,
+    ) -> Vec<SocketKey> {
+        let room = room.name();
+        let to = self.0.to(&room);
+        let to = except.iter().fold(to, |to, socket| to.except(socket));
+        match to.emit_unless_behind(event, payload) {
+            Ok(behind) => behind.iter().map(|socket| socket.id().into()).collect(),
+            Err(error) => {
+                tracing::error!(%error, event, "an event could not be sent");
+                Vec::new()
+            }
+        }
+    }
+
+    fn is_behind(&self, socket: &SocketKey) -> bool {
+        let socket = self.0.socket(socket);
+        socket.is_some_and(|socket| socket.is_behind())
     }
 
     fn leave(&self, sockets_of: Room<'_>, room: Room<'_>) {

@@ -11,8 +11,8 @@ use crate::chat::service::PersonPresence;
 /// People in one subscription.
 const MAX_PEOPLE: usize = 100;
 
-#[derive(Serialize)]
-struct Snapshot {
+#[derive(Serialize, utoipa::ToSchema)]
+pub(in crate::chat) struct Snapshot {
     presence: Vec<PersonPresence>,
 }
 
@@ -33,7 +33,9 @@ pub(super) async fn subscribe(mut call: Call) -> Result<Done, Error> {
         let joined = socket.join(&Room::Presence(user).name());
         joined.map_err(|_| Invalid::new("userIds", "cannot be watched: they are too many").into())
     };
-    let presence = chat.presence_of(&link.actor(), &people, watch).await?;
+    let unwatch = |user: &UserId| socket.leave(&Room::Presence(user).name());
+    let actor = link.actor();
+    let presence = chat.presence_of(&actor, &people, watch, unwatch).await?;
     Done::with(&Snapshot { presence })
 }
 

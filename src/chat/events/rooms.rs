@@ -79,15 +79,15 @@ pub(super) async fn type_in(mut call: Call) -> Result<Done, Error> {
 const MAX_POSITIONS: usize = 200;
 
 /// What one chat answers to `sync`.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 #[serde(untagged)]
 enum Synced {
     Missed(CatchUp),
     Refused { error: FailureDetail },
 }
 
-#[derive(Serialize)]
-struct AllSynced {
+#[derive(Serialize, utoipa::ToSchema)]
+pub(in crate::chat) struct AllSynced {
     chats: HashMap<String, Synced>,
 }
 

@@ -9,9 +9,9 @@ use crate::chat::domain::Timestamp;
 use crate::chat::error::Error;
 use crate::chat::live::{Moment, Room};
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Refreshed {
+pub(in crate::chat) struct Refreshed {
     expires_at: Timestamp,
 }
 

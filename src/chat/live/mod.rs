@@ -5,6 +5,7 @@
 //! one. Nothing here is durable, and nothing here asks the database.
 
 mod alarms;
+mod lagging;
 mod port;
 mod presence;
 mod roster;
@@ -22,6 +23,7 @@ use super::domain::{ChatId, SessionId, Timestamp, UserId};
 use super::error::Error;
 use crate::http::Failure;
 use alarms::Alarms;
+use lagging::Lagging;
 pub(super) use port::{Delivery, Port, Room, To};
 use presence::Presence;
 pub(super) use roster::{Roster, Seat};
@@ -29,6 +31,9 @@ use typing::{Typing, Typist};
 
 /// How long before its expiry a token's holder is told.
 const EXPIRY_NOTICE: Duration = Duration::from_secs(60);
+
+/// Bytes of an event's name that an `error` repeats.
+const MAX_ECHOED_BYTES: usize = 128;
 
 /// Names a connected socket: its Socket.IO id.
 pub(super) type SocketKey = std::sync::Arc<str>;
@@ -47,6 +52,7 @@ enum Due {
 pub(super) struct Live {
     port: OnceLock<Box<dyn Port>>,
     pub(super) roster: Roster,
+    pub(super) lagging: Lagging,
     typing: Mutex<Typing>,
     presence: Mutex<Presence>,
     expiries: Mutex<Alarms<Due, Timestamp>>,
@@ -54,23 +60,23 @@ pub(super) struct Live {
     pub(super) rescheduled: std::sync::Arc<Notify>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct UserTyping<'a> {
+pub(in crate::chat) struct UserTyping<'a> {
     chat_id: &'a ChatId,
     user_id: &'a UserId,
     name: &'a str,
     is_typing: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct TokenExpiring {
+pub(in crate::chat) struct TokenExpiring {
     expires_at: Timestamp,
 }
 
 /// A failure that nobody's acknowledgement carries.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub(super) struct ErrorEvent<'a> {
     #[serde(flatten)]
     failure: Failure,
@@ -78,11 +84,13 @@ pub(super) struct ErrorEvent<'a> {
 }
 
 impl<'a> ErrorEvent<'a> {
-    /// The event that failed, and how.
+    /// The event that failed, and how. Of a name that is no name of ours it
+    /// repeats the beginning.
     pub(super) fn new(error: &Error, event: &'a str) -> Self {
+        let end = event.floor_char_boundary(MAX_ECHOED_BYTES);
         Self {
             failure: error.failure(),
-            event,
+            event: &event[..end],
         }
     }
 }
@@ -115,6 +123,26 @@ impl Live {
         }
     }
 
+    /// Says something to everybody in a chat's room who keeps up, except to
+    /// some sockets. Those who are behind were left out.
+    pub(super) fn say_unless_behind(
+        &self,
+        chat: &ChatId,
+        except: &[SocketKey],
+        event: &str,
+        payload: &RawValue,
+    ) -> Vec<SocketKey> {
+        let port = self.port.get();
+        port.map_or_else(Vec::new, |port| {
+            port.emit_unless_behind(Room::Chat(chat), except, event, payload)
+        })
+    }
+
+    /// Whether a socket is behind with what it was sent.
+    pub(super) fn is_behind(&self, socket: &SocketKey) -> bool {
+        self.port.get().is_some_and(|port| port.is_behind(socket))
+    }
+
     /// Puts somebody out of a chat's room, with all their sockets. Their name,
     /// when they were in it.
     pub(super) fn evict(&self, chat: &ChatId, user: &UserId) -> Option<std::sync::Arc<str>> {
@@ -124,6 +152,13 @@ impl Live {
                 port.leave(Room::User(user), Room::Chat(chat));
             }
         })
+    }
+
+    /// Ends that somebody's sockets hear whether `watched` is online.
+    pub(super) fn unwatch(&self, user: &UserId, watched: &UserId) {
+        if let Some(port) = self.port.get() {
+            port.leave(Room::User(user), Room::Presence(watched));
+        }
     }
 
     /// Puts everybody out of the room of a chat that is gone.

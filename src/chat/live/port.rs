@@ -57,6 +57,17 @@ pub(crate) enum Delivery {
 pub(crate) trait Port: Send + Sync {
     /// Sends an event.
     fn emit(&self, to: To<'_>, delivery: Delivery, event: &str, payload: &RawValue);
+    /// Sends an event to everybody in a room who keeps up, except to some
+    /// sockets. Those who are behind did not get it and are the answer.
+    fn emit_unless_behind(
+        &self,
+        room: Room<'_>,
+        except: &[SocketKey],
+        event: &str,
+        payload: &RawValue,
+    ) -> Vec<SocketKey>;
+    /// Whether a socket is behind with what it was sent.
+    fn is_behind(&self, socket: &SocketKey) -> bool;
     /// Makes the sockets of one room leave another.
     fn leave(&self, sockets_of: Room<'_>, room: Room<'_>);
     /// Disconnects the sockets of a room, after what was sent to them.

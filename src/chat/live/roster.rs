@@ -120,6 +120,16 @@ impl Roster {
         leave();
     }
 
+    /// Whether a socket is in a chat's room.
+    pub(crate) fn has(&self, chat: &ChatId, socket: &SocketKey) -> bool {
+        let shard = self.shard(chat).lock();
+        let people = shard.chats.get(chat).map(HashMap::values);
+        people
+            .into_iter()
+            .flatten()
+            .any(|present| present.sockets.contains(socket))
+    }
+
     /// Those of these people who are not live in the chat.
     pub(crate) fn absent(&self, chat: &ChatId, people: &[UserId]) -> Vec<UserId> {
         let shard = self.shard(chat).lock();
@@ -209,6 +219,7 @@ mod tests {
         assert_eq!(join(&roster, &seat(&chat, &ann, &one)), Some(true));
         assert_eq!(join(&roster, &seat(&chat, &ann, &one)), Some(false));
         assert_eq!(join(&roster, &seat(&chat, &ann, &two)), Some(false));
+        assert!(roster.has(&chat, &two) && !roster.has(&ChatId::from("d"), &two));
         assert!(!leave(&roster, &seat(&chat, &ann, &one)));
         assert!(!leave(&roster, &seat(&chat, &ann, &one)));
         assert!(leave(&roster, &seat(&chat, &ann, &two)));

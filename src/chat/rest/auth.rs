@@ -53,8 +53,8 @@ pub(super) async fn change_password(chat: Arc<Chat>, request: Request) -> Answer
     done()
 }
 
-#[derive(Serialize)]
-struct Found {
+#[derive(Serialize, utoipa::ToSchema)]
+pub(in crate::chat) struct Found {
     users: Vec<Person>,
 }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{Answer, actor, fields, ok, query};
 use crate::chat::Chat;
-use crate::chat::domain::{Fields, Invalid};
+use crate::chat::domain::{ChatName, Fields, Invalid};
 use crate::chat::error::Error;
 use crate::chat::service::CreateChat;
 use crate::http::{Reply, Request};
@@ -41,16 +41,19 @@ fn wanted(body: &Fields) -> Result<CreateChat, Error> {
     }
     let is_group = body.optional("isGroup")?.unwrap_or(false);
     Ok(CreateChat {
-        // Direct chats have no name, whatever a client sends.
-        name: if is_group {
-            body.optional("name")?
-        } else {
-            None
-        },
+        name: name(body, is_group)?,
         is_group,
         participants: body.list("participantIds", 1000)?,
         initial_message: body.optional("initialMessage")?,
     })
+}
+
+/// Direct chats have no name, whatever a client sends; but it must be text.
+fn name(body: &Fields, is_group: bool) -> Result<Option<ChatName>, Invalid> {
+    if is_group {
+        return body.optional("name");
+    }
+    body.optional::<String>("name").map(|_| None)
 }
 
 pub(super) async fn rename(chat: Arc<Chat>, request: Request) -> Answer {

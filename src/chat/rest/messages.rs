@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{Answer, actor, fields, ok, query};
 use crate::chat::Chat;
-use crate::chat::domain::{Emoji, Invalid, Limit, LoggedEvent, Reactions, Rev, Seq};
+use crate::chat::domain::{Emoji, Invalid, Limit, LoggedEvent, ReactionCount, Reactions, Rev, Seq};
 use crate::chat::error::Error;
 use crate::chat::service::{Actor, Budget, Draft, Page, Target};
 use crate::http::{Reply, Request};
@@ -45,8 +45,8 @@ pub(super) async fn send(chat: Arc<Chat>, request: Request) -> Answer {
     Ok(Reply::success(status, &sent.message))
 }
 
-#[derive(Serialize)]
-struct Events {
+#[derive(Serialize, utoipa::ToSchema)]
+pub(in crate::chat) struct Events {
     events: Vec<LoggedEvent>,
     rev: Rev,
     more: bool,
@@ -93,8 +93,9 @@ pub(super) async fn delete(chat: Arc<Chat>, request: Request) -> Answer {
 }
 
 /// The answer of both reaction routes and events.
-#[derive(Serialize)]
-struct Reacted {
+#[derive(Serialize, utoipa::ToSchema)]
+pub(in crate::chat) struct Reacted {
+    #[schema(value_type = std::collections::HashMap<String, ReactionCount>)]
     reactions: Reactions,
 }
 

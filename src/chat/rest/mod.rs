@@ -18,6 +18,14 @@ use super::error::Error;
 use super::service::Actor;
 use crate::http::{Refusal, Reply, Request, Router};
 
+/// What routes answer with, for the API description.
+pub(super) mod replies {
+    pub(in crate::chat) use super::Nothing;
+    pub(in crate::chat) use super::auth::Found;
+    pub(in crate::chat) use super::messages::{Events, Reacted};
+    pub(in crate::chat) use super::notifications::Left;
+}
+
 const REACTION: &str = "/api/chats/{id}/messages/{message_id}/reactions/{emoji}";
 
 /// Every route under `/api`. What it does not know it answers in the one
@@ -80,8 +88,8 @@ fn refuse(refusal: Refusal) -> Reply {
 type Answer = Result<Reply, Error>;
 
 /// `{}`, where there is nothing to say but that it is done.
-#[derive(Serialize)]
-struct Nothing {}
+#[derive(Serialize, utoipa::ToSchema)]
+pub(in crate::chat) struct Nothing {}
 
 fn done() -> Answer {
     ok(&Nothing {})

@@ -20,9 +20,9 @@ pub(super) async fn list(chat: Arc<Chat>, request: Request) -> Answer {
     ok(&chat.inbox(&actor, request.query("cursor"), limit).await?)
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Left {
+pub(in crate::chat) struct Left {
     unread_count: u32,
 }
 

@@ -37,14 +37,24 @@ pub(super) async fn access<R: Read + ?Sized>(
     user: &UserId,
     role: Role,
 ) -> Result<Access, Error> {
-    let is_admin = role == Role::Admin;
-    match db.standing(chat, user).await? {
-        Some(standing) if standing.role.is_some() || is_admin => Ok(Access { standing, is_admin }),
-        _ => Err(Error::ChatNotFound),
-    }
+    Access::of(db.standing(chat, user).await?, role)
 }
 
 impl Access {
+    /// What a standing in a chat comes to for a person of this role.
+    ///
+    /// # Errors
+    /// As [`access`].
+    pub(super) fn of(standing: Option<Standing>, role: Role) -> Result<Self, Error> {
+        let is_admin = role == Role::Admin;
+        match standing {
+            Some(standing) if standing.role.is_some() || is_admin => {
+                Ok(Self { standing, is_admin })
+            }
+            _ => Err(Error::ChatNotFound),
+        }
+    }
+
     /// Their role, for acts of participants.
     ///
     /// # Errors

@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use super::ledger::{ChatUpdated, encode};
+use super::recent::Missed;
 use super::sessions::Actor;
 use crate::chat::Chat;
-use crate::chat::domain::{self, CatchUp, ChatId, LoggedEvent, Message, Rev, Seq};
+use crate::chat::domain::{self, CatchUp, ChatId, LoggedEvent, Message, Rev, Seq, UserId};
 use crate::chat::error::Error;
 use crate::chat::limits::Act;
 use crate::chat::storage::{Head, LogEntry, LogKind, Read};
@@ -68,30 +69,73 @@ impl Chat {
         since: Option<Rev>,
         budget: &mut Budget,
     ) -> Result<CatchUp, Error> {
-        let mut read = self.store.read().await?;
-        let head = match read.head(chat, &actor.user.id).await? {
-            Some(head) => head,
-            None => return Err(self.stranger(read.as_mut(), actor, chat).await),
+        let user = &actor.user.id;
+        let limit = budget.events.min(CATCH_UP_EVENTS) as usize;
+        let mut place = self.place(user, chat, since, limit).await?;
+        if let Some((_, _, Some(Missed::Past))) = &place {
+            self.recall(chat).await?;
+            place = self.place(user, chat, since, limit).await?;
+        }
+        let Some((head, read_seq, missed)) = place else {
+            return Err(self.stranger(actor, chat).await);
         };
-        let reset = since.is_some_and(|since| !reaches(&head, since));
-        let mut answer = CatchUp {
+        let missed = match (missed, since) {
+            (Some(Missed::Older | Missed::Past), Some(since)) => {
+                self.older(user, chat, since, &head, limit).await?
+            }
+            (missed, _) => missed.unwrap_or(Missed::Events(Vec::new(), false)),
+        };
+        let reset = matches!(missed, Missed::Reset);
+        let (mut events, mut more) = match missed {
+            Missed::Events(events, more) => (events, more),
+            Missed::Past | Missed::Older | Missed::Reset => (Vec::new(), false),
+        };
+        more |= budget.take(&mut events);
+        Ok(CatchUp {
             chat_id: chat.clone(),
             rev: head.rev,
             last_seq: head.last_seq,
-            read_seq: head.read_seq,
-            events: Vec::new(),
-            more: false,
+            read_seq,
+            events,
+            more,
             reset,
-        };
-        if let Some(since) = since.filter(|since| !reset && *since < head.rev) {
-            let limit = budget.events.min(CATCH_UP_EVENTS);
-            let mut entries = read.log(chat, since, head.rev, limit + 1).await?;
-            answer.more = entries.len() > limit as usize;
-            entries.truncate(limit as usize);
-            answer.events = spell_out(read.as_mut(), chat, entries).await?;
-            answer.more |= budget.take(&mut answer.events);
-        }
-        Ok(answer)
+        })
+    }
+
+    /// Where a chat stands for a participant, and what they missed.
+    async fn place(
+        &self,
+        user: &UserId,
+        chat: &ChatId,
+        since: Option<Rev>,
+        limit: usize,
+    ) -> Result<Option<(Head, Seq, Option<Missed>)>, Error> {
+        let place = self.recent(chat, |snapshot| {
+            let Some((head, read_seq)) = snapshot.head(user) else {
+                return Ok::<_, Error>(None);
+            };
+            let missed = since.map(|since| snapshot.missed(since, limit));
+            Ok(Some((head, read_seq, missed.transpose()?)))
+        });
+        Ok(place.await?.transpose()?.flatten())
+    }
+
+    /// What only the database still has.
+    async fn older(
+        &self,
+        user: &UserId,
+        chat: &ChatId,
+        since: Rev,
+        head: &Head,
+        limit: usize,
+    ) -> Result<Missed, Error> {
+        let mut read = self.store.read().await?;
+        let wanted = u32::try_from(limit + 1).unwrap_or(u32::MAX);
+        let mut entries = read.log(chat, Some(user), since, head.rev, wanted).await?;
+        let more = entries.len() > limit;
+        entries.truncate(limit);
+        let events = spell_out(read.as_mut(), chat, entries).await?;
+        Ok(Missed::Events(events, more))
     }
 
     /// The same for several chats at once, without joining them. What cannot be
@@ -119,24 +163,14 @@ impl Chat {
     }
 
     /// Why somebody who is not in a chat gets nothing from it.
-    async fn stranger(&self, read: &mut dyn Read, actor: &Actor, chat: &ChatId) -> Error {
-        let user = &actor.user;
-        match super::access::access(read, chat, &user.id, user.role).await {
-            Ok(access) => access.participant().err().unwrap_or(Error::ChatNotFound),
-            Err(error) => error,
-        }
+    async fn stranger(&self, actor: &Actor, chat: &ChatId) -> Error {
+        let refused = self.ask_participant(actor, chat).await.err();
+        refused.unwrap_or(Error::ChatNotFound)
     }
 }
 
-/// Whether the log has everything after `since`.
-fn reaches(head: &Head, since: Rev) -> bool {
-    let first_missed = since.0 + 1;
-    since <= head.rev
-        && (since == head.rev || head.oldest.is_some_and(|oldest| oldest.0 <= first_missed))
-}
-
 /// The entries as the live events that they were.
-async fn spell_out(
+pub(super) async fn spell_out(
     read: &mut dyn Read,
     chat_id: &ChatId,
     entries: Vec<LogEntry>,

@@ -23,7 +23,7 @@ use crate::chat::storage::{ChatCursor, NewChat};
 pub(super) const MAX_PARTICIPANTS: usize = 1000;
 
 /// A page of chats.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::chat) struct ChatPage {
     chats: Vec<domain::Chat>,

@@ -28,9 +28,9 @@ pub(in crate::chat) struct Target {
 }
 
 /// `message-deleted`.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct MessageDeleted<'a> {
+pub(in crate::chat) struct MessageDeleted<'a> {
     chat_id: &'a ChatId,
     rev: Rev,
     message_id: &'a MessageId,
@@ -40,9 +40,9 @@ struct MessageDeleted<'a> {
 }
 
 /// `reaction-updated`.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct ReactionUpdated<'a> {
+pub(in crate::chat) struct ReactionUpdated<'a> {
     chat_id: &'a ChatId,
     rev: Rev,
     message_id: &'a MessageId,
@@ -259,13 +259,8 @@ impl Ledger<'_> {
         self.db
             .insert_log(&message.chat_id, &entry, self.now)
             .await?;
-        self.say(
-            &message.chat_id,
-            Item::Event {
-                name: kind.as_str(),
-                payload,
-            },
-        );
+        let name = kind.as_str();
+        self.say(&message.chat_id, Item::Logged { rev, name, payload });
         Ok(())
     }
 }

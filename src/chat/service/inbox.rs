@@ -17,7 +17,7 @@ use crate::chat::error::Error;
 use crate::chat::storage::{KeptNotification, Read};
 
 /// `GET /api/notifications`.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::chat) struct Inbox {
     notifications: Vec<Shown>,
@@ -26,7 +26,7 @@ pub(in crate::chat) struct Inbox {
 }
 
 /// A notification as it was told, and whether it was read.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Shown {
     #[serde(flatten)]
@@ -119,6 +119,8 @@ impl Chat {
         limit: Limit,
     ) -> Result<Inbox, Error> {
         let (person, wanted) = (&actor.user.id, limit.get());
+        let cursor = cursor.map(NotificationId::from);
+        let cursor = cursor.as_ref().map(NotificationId::as_str);
         let mut read = self.store.read().await?;
         // One more than wanted tells whether there is a next page.
         let mut kept = read.notifications(person, cursor, wanted + 1).await?;

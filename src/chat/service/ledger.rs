@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::value::to_raw_value;
 use tokio::sync::oneshot;
@@ -13,6 +13,7 @@ use crate::chat::domain::{
     self, ChatId, Message, MessageId, MessageKind, Reactions, Rev, Seq, SystemFact, Timestamp,
 };
 use crate::chat::error::Error;
+use crate::chat::storage::failpoint;
 use crate::chat::storage::{
     Answer, Job, LogEntry, LogKind, NewMessage, StoreError, Verdict, Write,
 };
@@ -42,12 +43,13 @@ pub(super) struct Ledger<'a> {
     pub(super) db: &'a mut dyn Write,
     pub(super) now: Timestamp,
     said: Vec<(ChatId, Item)>,
+    read: Vec<(ChatId, domain::UserId, Seq)>,
 }
 
 /// A chat change as it is broadcast.
-#[derive(serde::Serialize)]
+#[derive(serde::Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct ChatUpdated<'a> {
+pub(in crate::chat) struct ChatUpdated<'a> {
     pub(super) chat_id: &'a ChatId,
     pub(super) rev: Rev,
     pub(super) chat: &'a domain::Chat,
@@ -63,10 +65,40 @@ pub(super) struct Text<'a> {
     pub(super) mentions: &'a [domain::UserId],
 }
 
+impl Text<'_> {
+    /// The message that it makes of a blank one.
+    pub(super) fn message(&self, blank: Message) -> Message {
+        Message {
+            sender_id: Some(self.sender.id.clone()),
+            sender: Some(self.sender.clone()),
+            kind: MessageKind::Text,
+            content: self.content.to_owned(),
+            client_msg_id: self.client_msg_id.map(|id| id.as_str().to_owned()),
+            reply_to: self.reply_to.cloned(),
+            mentions: self.mentions.to_vec(),
+            ..blank
+        }
+    }
+}
+
 impl Ledger<'_> {
     /// Says something about a chat after the commit, in its turn.
     pub(super) fn say(&mut self, chat: &ChatId, item: Item) {
         self.said.push((chat.clone(), item));
+    }
+
+    /// Raises how far somebody has read; false when they had already.
+    pub(super) async fn raise_read(
+        &mut self,
+        chat: &ChatId,
+        user: &domain::UserId,
+        seq: Seq,
+    ) -> Result<bool, Error> {
+        let raised = self.db.raise_read(chat, user, seq).await?;
+        if raised {
+            self.read.push((chat.clone(), user.clone(), seq));
+        }
+        Ok(raised)
     }
 
     /// Appends a message of a person, who has then read up to it.
@@ -74,18 +106,9 @@ impl Ledger<'_> {
         &mut self,
         chat: &ChatId,
         text: &Text<'_>,
-    ) -> Result<Message, Error> {
+    ) -> Result<Arc<Message>, Error> {
         let (seq, rev) = self.db.next_message(chat, self.now).await?;
-        let message = Message {
-            sender_id: Some(text.sender.id.clone()),
-            sender: Some(text.sender.clone()),
-            kind: MessageKind::Text,
-            content: text.content.to_owned(),
-            client_msg_id: text.client_msg_id.map(|id| id.as_str().to_owned()),
-            reply_to: text.reply_to.cloned(),
-            mentions: text.mentions.to_vec(),
-            ..self.blank(chat, seq, rev)
-        };
+        let message = Arc::new(text.message(blank(chat, seq, rev, self.now)));
         self.store(&message, text.client_msg_id, text.body_hash)
             .await?;
         self.db.raise_read(chat, &text.sender.id, seq).await?;
@@ -102,53 +125,18 @@ impl Ledger<'_> {
         let message = Message {
             content: fact.text(),
             system: Some(fact),
-            ..self.blank(chat, seq, rev)
+            ..blank(chat, seq, rev, self.now)
         };
-        self.store(&message, None, None).await
-    }
-
-    fn blank(&self, chat: &ChatId, seq: Seq, rev: Rev) -> Message {
-        Message {
-            id: MessageId::generate(),
-            chat_id: chat.clone(),
-            seq,
-            rev,
-            sender_id: None,
-            sender: None,
-            kind: MessageKind::System,
-            content: String::new(),
-            client_msg_id: None,
-            reply_to: None,
-            mentions: Vec::new(),
-            reactions: Reactions::default(),
-            version: 1,
-            created_at: self.now,
-            edited_at: None,
-            deleted_at: None,
-            system: None,
-        }
+        self.store(&Arc::new(message), None, None).await
     }
 
     async fn store(
         &mut self,
-        message: &Message,
+        message: &Arc<Message>,
         client_msg_id: Option<&domain::ClientMsgId>,
         body_hash: Option<&[u8]>,
     ) -> Result<(), Error> {
-        let new = NewMessage {
-            id: &message.id,
-            chat: &message.chat_id,
-            seq: message.seq,
-            rev: message.rev,
-            sender: message.sender_id.as_ref(),
-            content: &message.content,
-            client_msg_id,
-            body_hash,
-            reply_to: message.reply_to.as_ref(),
-            mentions: &message.mentions,
-            system: message.system.as_ref(),
-            now: self.now,
-        };
+        let new = row(message, client_msg_id, body_hash);
         self.db.insert_message(&new).await?;
         let (rev, seq) = (message.rev, Some(message.seq));
         let entry = LogEntry {
@@ -160,7 +148,7 @@ impl Ledger<'_> {
         self.db
             .insert_log(&message.chat_id, &entry, self.now)
             .await?;
-        self.say(&message.chat_id, Item::Message(Box::new(message.clone())));
+        self.say(&message.chat_id, Item::Message(Arc::clone(message)));
         Ok(())
     }
 
@@ -185,14 +173,54 @@ impl Ledger<'_> {
             payload: kept.then(|| payload.get().to_owned()),
         };
         self.db.insert_log(chat_id, &entry, self.now).await?;
-        self.say(
-            chat_id,
-            Item::Event {
-                name: LogKind::ChatUpdated.as_str(),
-                payload,
-            },
-        );
+        let name = LogKind::ChatUpdated.as_str();
+        self.say(chat_id, Item::Logged { rev, name, payload });
         Ok(chat)
+    }
+}
+
+/// A message as it is stored.
+pub(super) fn row<'a>(
+    message: &'a Message,
+    client_msg_id: Option<&'a domain::ClientMsgId>,
+    body_hash: Option<&'a [u8]>,
+) -> NewMessage<'a> {
+    NewMessage {
+        id: &message.id,
+        chat: &message.chat_id,
+        seq: message.seq,
+        rev: message.rev,
+        sender: message.sender_id.as_ref(),
+        content: &message.content,
+        client_msg_id,
+        body_hash,
+        reply_to: message.reply_to.as_ref(),
+        mentions: &message.mentions,
+        system: message.system.as_ref(),
+        now: message.created_at,
+    }
+}
+
+/// A message of the system that says nothing yet.
+pub(super) fn blank(chat: &ChatId, seq: Seq, rev: Rev, now: Timestamp) -> Message {
+    Message {
+        id: MessageId::generate(),
+        chat_id: chat.clone(),
+        seq,
+        rev,
+        sender_id: None,
+        sender: None,
+        kind: MessageKind::System,
+        content: String::new(),
+        client_msg_id: None,
+        reply_to: None,
+        mentions: Vec::new(),
+        reactions: Reactions::default(),
+        version: 1,
+        created_at: now,
+        edited_at: None,
+        deleted_at: None,
+        system: None,
     }
 }
 
@@ -216,8 +244,19 @@ impl Chat {
         self: &Arc<Self>,
         command: C,
     ) -> Result<C::Output, Error> {
+        self.outcome(command, |pending| Box::new(pending)).await
+    }
+
+    /// Queues a command as a job of some kind, and waits for its outcome.
+    pub(super) async fn outcome<C: Command>(
+        self: &Arc<Self>,
+        command: C,
+        job: impl FnOnce(Pending<C>) -> Box<dyn Job>,
+    ) -> Result<C::Output, Error> {
+        self.publishing.admit().await;
         let (reply, answer) = oneshot::channel();
-        self.submit(command, Some(reply)).await?;
+        let pending = Pending::new(self, command, Some(reply));
+        self.writer.submit(job(pending)).await?;
         match tokio::time::timeout(PATIENCE, answer).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) | Err(_) => Err(Error::Unavailable),
@@ -226,36 +265,41 @@ impl Chat {
 
     /// Queues a command whose outcome nobody waits for.
     pub(super) async fn enqueue<C: Command>(self: &Arc<Self>, command: C) {
-        if let Err(error) = self.submit(command, None).await {
+        let pending = Pending::new(self, command, None);
+        if let Err(error) = self.writer.submit(Box::new(pending)).await {
             tracing::warn!(%error, "a change could not be queued");
         }
-    }
-
-    async fn submit<C: Command>(
-        self: &Arc<Self>,
-        command: C,
-        reply: Option<oneshot::Sender<Result<C::Output, Error>>>,
-    ) -> Result<(), Error> {
-        let chat = Arc::clone(self);
-        let pending = Pending {
-            chat,
-            command,
-            reply,
-            outcome: None,
-            said: Vec::new(),
-        };
-        Ok(self.writer.submit(Box::new(pending)).await?)
     }
 }
 
 /// A command in the writer's queue.
-struct Pending<C: Command> {
-    chat: Arc<Chat>,
-    command: C,
-    reply: Option<oneshot::Sender<Result<C::Output, Error>>>,
-    outcome: Option<Result<C::Output, Error>>,
-    said: Vec<(ChatId, Item)>,
+pub(super) struct Pending<C: Command> {
+    pub(super) chat: Arc<Chat>,
+    pub(super) command: C,
+    reply: Option<Reply<C>>,
+    /// What came of it, if the commit succeeds.
+    pub(super) outcome: Option<Result<C::Output, Error>>,
+    /// What has to be said then.
+    pub(super) said: Vec<(ChatId, Item)>,
+    /// Who has then read up to where.
+    read: Vec<(ChatId, domain::UserId, Seq)>,
 }
+
+impl<C: Command> Pending<C> {
+    pub(super) fn new(chat: &Arc<Chat>, command: C, reply: Option<Reply<C>>) -> Self {
+        Self {
+            chat: Arc::clone(chat),
+            command,
+            reply,
+            outcome: None,
+            said: Vec::new(),
+            read: Vec::new(),
+        }
+    }
+}
+
+/// Where whoever waits for a command is told.
+type Reply<C> = oneshot::Sender<Result<<C as Command>::Output, Error>>;
 
 impl<C: Command> Job for Pending<C> {
     fn run<'a>(&'a mut self, connection: &'a mut dyn Write) -> Answer<'a, Verdict> {
@@ -265,6 +309,7 @@ impl<C: Command> Job for Pending<C> {
                 db: connection,
                 now,
                 said: Vec::new(),
+                read: Vec::new(),
             };
             let outcome = self.command.apply(&mut ledger).await;
             let verdict = if outcome.is_ok() {
@@ -272,7 +317,7 @@ impl<C: Command> Job for Pending<C> {
             } else {
                 Verdict::Undo
             };
-            self.said = ledger.said;
+            (self.said, self.read) = (ledger.said, ledger.read);
             self.outcome = Some(outcome);
             Ok(verdict)
         })
@@ -285,8 +330,13 @@ impl<C: Command> Job for Pending<C> {
             (Ok(()), None) => Err(Error::Internal),
         };
         if outcome.is_ok() {
+            self.chat
+                .recent
+                .note(&self.said, &self.read, Instant::now());
+            failpoint::crash(failpoint::BEFORE_PUBLISH);
             self.chat.publish(self.said);
         }
+        failpoint::crash(failpoint::BEFORE_ACK);
         if let Some(reply) = self.reply {
             // Whoever asked may have given up waiting.
             let _ = reply.send(outcome);

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::access::access;
 use super::ledger::{Command, Ledger, Text};
+use super::posting::Post;
 use super::sessions::Actor;
 use crate::chat::Chat;
 use crate::chat::domain::{
@@ -21,7 +22,7 @@ use crate::chat::storage::Page;
 const MAX_MENTIONS: usize = 50;
 
 /// `GET /api/chats/:id/messages`.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::chat) struct HistoryPage {
     messages: Vec<Message>,
@@ -62,15 +63,18 @@ impl Draft {
 
 /// A message that is stored.
 pub(in crate::chat) struct Sent {
-    pub(in crate::chat) message: Message,
+    pub(in crate::chat) message: Arc<Message>,
     /// It had been stored before.
     pub(in crate::chat) duplicate: bool,
 }
 
-struct Send {
-    chat: ChatId,
-    sender: Person,
-    draft: Draft,
+/// Sends a message.
+pub(super) struct Send {
+    pub(super) chat: ChatId,
+    pub(super) sender: Person,
+    pub(super) draft: Draft,
+    /// Of the body, when there is a `clientMsgId`.
+    hash: Option<[u8; 32]>,
 }
 
 impl Command for Send {
@@ -80,25 +84,24 @@ impl Command for Send {
         let Self {
             chat,
             sender,
-            draft,
+            draft: Draft {
+                reply_to, mentions, ..
+            },
+            ..
         } = self;
         let access = access(ledger.db, chat, &sender.id, sender.role).await?;
         access.participant()?;
-        let hash = draft.client_msg_id.as_ref().map(|_| draft.hash());
-        if let Some(message) = self.repeated(ledger, hash.as_ref()).await? {
+        if let Some(message) = self.repeated(ledger).await? {
             return Ok(Sent {
-                message,
+                message: Arc::new(message),
                 duplicate: true,
             });
         }
         self.check_references(ledger).await?;
         let text = Text {
-            sender,
-            content: draft.content.as_str(),
-            client_msg_id: draft.client_msg_id.as_ref(),
-            body_hash: hash.as_ref().map(<[u8; 32]>::as_slice),
-            reply_to: draft.reply_to.as_ref(),
-            mentions: &draft.mentions,
+            reply_to: reply_to.as_ref(),
+            mentions,
+            ..self.text()
         };
         let message = ledger.append_text(chat, &text).await?;
         if access.standing.read_seq < access.standing.last_seq {
@@ -112,13 +115,40 @@ impl Command for Send {
 }
 
 impl Send {
+    fn new(chat: ChatId, sender: Person, draft: Draft) -> Self {
+        let hash = draft.client_msg_id.as_ref().map(|_| draft.hash());
+        Self {
+            chat,
+            sender,
+            draft,
+            hash,
+        }
+    }
+
+    /// Whether it names a message or people: that takes questions of its own.
+    fn refers(&self) -> bool {
+        self.draft.reply_to.is_some() || !self.draft.mentions.is_empty()
+    }
+
+    /// What it says, without what it refers to.
+    pub(super) fn text(&self) -> Text<'_> {
+        Text {
+            sender: &self.sender,
+            content: self.draft.content.as_str(),
+            client_msg_id: self.draft.client_msg_id.as_ref(),
+            body_hash: self.body_hash(),
+            reply_to: None,
+            mentions: &[],
+        }
+    }
+
+    pub(super) fn body_hash(&self) -> Option<&[u8]> {
+        self.hash.as_ref().map(<[u8; 32]>::as_slice)
+    }
+
     /// What the sender stored under the same `clientMsgId`, as it is now.
-    async fn repeated(
-        &self,
-        ledger: &mut Ledger<'_>,
-        hash: Option<&[u8; 32]>,
-    ) -> Result<Option<Message>, Error> {
-        let (Some(id), Some(hash)) = (&self.draft.client_msg_id, hash) else {
+    async fn repeated(&self, ledger: &mut Ledger<'_>) -> Result<Option<Message>, Error> {
+        let (Some(id), Some(hash)) = (&self.draft.client_msg_id, &self.hash) else {
             return Ok(None);
         };
         match ledger.db.repeat(&self.chat, &self.sender.id, id).await? {
@@ -166,12 +196,14 @@ impl Chat {
             .count(Act::Send, actor.user.id.as_str(), Instant::now())?;
         let mut seen = std::collections::HashSet::new();
         draft.mentions.retain(|user| seen.insert(user.clone()));
-        let command = Send {
-            chat: chat.clone(),
-            sender: actor.user.person(),
-            draft,
+        let command = Send::new(chat.clone(), actor.user.person(), draft);
+        let sent = match command.refers() {
+            true => self.commit(command).await?,
+            false => {
+                self.outcome(command, |pending| Box::new(Post(pending)))
+                    .await?
+            }
         };
-        let sent = self.commit(command).await?;
         self.live.stop_typing(&chat, &actor.user.id);
         Ok(sent)
     }

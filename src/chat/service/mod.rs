@@ -11,13 +11,17 @@ mod catch_up;
 mod chats;
 mod edits;
 mod inbox;
+mod lagging;
 mod ledger;
 mod members;
 mod messages;
 mod notices;
+mod posting;
 mod presence;
 mod publishing;
 mod receipts;
+mod recent;
+mod retention;
 mod roles;
 mod rooms;
 mod sessions;
@@ -30,7 +34,24 @@ pub(super) use edits::Target;
 pub(super) use messages::Draft;
 pub(super) use presence::PersonPresence;
 pub(super) use publishing::Publishing;
+pub(super) use recent::Recent;
+#[cfg(test)]
+pub(super) use retention::Retention;
 pub(super) use sessions::Actor;
 pub(super) use timekeeper::keep_time;
 
 pub(super) use super::storage::Page;
+
+/// What use cases answer with and tell, for the API description.
+pub(super) mod replies {
+    pub(in crate::chat) use super::chats::ChatPage;
+    pub(in crate::chat) use super::edits::{MessageDeleted, ReactionUpdated};
+    pub(in crate::chat) use super::inbox::Inbox;
+    pub(in crate::chat) use super::lagging::SyncRequired;
+    pub(in crate::chat) use super::ledger::ChatUpdated;
+    pub(in crate::chat) use super::messages::HistoryPage;
+    pub(in crate::chat) use super::presence::PersonPresence;
+    pub(in crate::chat) use super::publishing::PresenceEvent;
+    pub(in crate::chat) use super::receipts::{ReadState, Receipt, UnreadUpdated};
+    pub(in crate::chat) use super::sessions::Entered;
+}

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::ledger::{Command, Ledger, encode};
+use super::ledger::{Ledger, encode};
 use super::publishing::Item;
 use crate::chat::Chat;
 use crate::chat::domain::{
@@ -11,7 +11,7 @@ use crate::chat::domain::{
 };
 use crate::chat::error::Error;
 use crate::chat::live::To;
-use crate::chat::storage::NewNotification;
+use crate::chat::storage::{Answer, Job, NewNotification, StoreError, Verdict, Write};
 
 /// What a notification is about, beside its chat.
 #[derive(Default)]
@@ -55,17 +55,26 @@ impl Ledger<'_> {
         people: &[UserId],
         message: Option<&MessageId>,
     ) -> Result<(), Error> {
-        let new = NewNotification {
-            id: &notification.id,
-            people,
-            kind: notification.kind,
-            chat: &notification.chat_id,
-            user: notification.user.as_ref().map(|person| &person.id),
-            by: notification.by.as_ref().map(|person| &person.id),
-            message,
-            now: notification.created_at,
-        };
-        Ok(self.db.insert_notification(&new).await?)
+        let new = row(notification, people, message);
+        Ok(self.db.insert_notifications(&[new]).await?)
+    }
+}
+
+/// A notification as it is stored.
+fn row<'a>(
+    notification: &'a Notification,
+    people: &'a [UserId],
+    message: Option<&'a MessageId>,
+) -> NewNotification<'a> {
+    NewNotification {
+        id: &notification.id,
+        people,
+        kind: notification.kind,
+        chat: &notification.chat_id,
+        user: notification.user.as_ref().map(|person| &person.id),
+        by: notification.by.as_ref().map(|person| &person.id),
+        message,
+        now: notification.created_at,
     }
 }
 
@@ -73,28 +82,52 @@ impl Ledger<'_> {
 struct Keep {
     notification: Notification,
     people: Vec<UserId>,
-    message: MessageId,
 }
 
-impl Command for Keep {
-    type Output = ();
+impl Job for Keep {
+    fn run<'a>(&'a mut self, connection: &'a mut dyn Write) -> Answer<'a, Verdict> {
+        Box::pin(async move {
+            let new = self.row();
+            connection.insert_notifications(&[new]).await?;
+            Ok(Verdict::Keep)
+        })
+    }
 
-    async fn apply(&self, ledger: &mut Ledger<'_>) -> Result<(), Error> {
-        ledger
-            .keep(&self.notification, &self.people, Some(&self.message))
-            .await
+    fn notification(&self) -> Option<NewNotification<'_>> {
+        Some(self.row())
+    }
+
+    fn finish(self: Box<Self>, outcome: Result<(), StoreError>) {
+        if let Err(error) = outcome {
+            tracing::warn!(%error, "a notification was told, but not kept");
+        }
+    }
+}
+
+impl Keep {
+    fn row(&self) -> NewNotification<'_> {
+        let message = self.notification.message.as_ref();
+        row(
+            &self.notification,
+            &self.people,
+            message.map(|message| &message.id),
+        )
     }
 }
 
 impl Chat {
     /// Tells people of a message that they do not see live; those whom it
     /// names get a mention instead.
-    pub(super) async fn notify_of_message(self: &Arc<Self>, message: Message, people: Vec<UserId>) {
+    pub(super) async fn notify_of_message(
+        self: &Arc<Self>,
+        message: &Message,
+        people: Vec<UserId>,
+    ) {
         let (named, others): (Vec<_>, Vec<_>) = people
             .into_iter()
             .partition(|user| message.mentions.contains(user));
-        self.tell(NotificationKind::Mention, named, &message).await;
-        self.tell(NotificationKind::NewMessage, others, &message)
+        self.tell(NotificationKind::Mention, named, message).await;
+        self.tell(NotificationKind::NewMessage, others, message)
             .await;
     }
 
@@ -120,11 +153,12 @@ impl Chat {
         };
         self.live
             .say(To::People(&people), "notification", &notification);
-        self.enqueue(Keep {
+        let kept = self.writer.submit(Box::new(Keep {
             notification,
             people,
-            message: message.id.clone(),
-        })
-        .await;
+        }));
+        if let Err(error) = kept.await {
+            tracing::warn!(%error, "a notification was told, but not kept");
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Who of one's acquaintances is online.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -8,13 +9,13 @@ use serde::Serialize;
 use super::ledger::{Command, Ledger};
 use super::sessions::Actor;
 use crate::chat::Chat;
-use crate::chat::domain::{Timestamp, UserId};
+use crate::chat::domain::{ChatId, Timestamp, UserId};
 use crate::chat::error::Error;
 use crate::chat::limits::Act;
 use crate::chat::live::{Room, To};
 
 /// `presence-updated`, and each line of a snapshot.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::chat) struct PersonPresence {
     pub(in crate::chat) user_id: UserId,
@@ -23,7 +24,7 @@ pub(in crate::chat) struct PersonPresence {
     last_seen_at: Option<Timestamp>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum Status {
     Online,
@@ -45,7 +46,8 @@ impl Command for KeepLastSeen {
 
 impl Chat {
     /// Those of these people who share a chat with somebody, and how they are.
-    /// `watch` joins the rooms in which changes are told, before the look.
+    /// `watch` joins the rooms in which changes are told, before the look;
+    /// `unwatch` leaves them.
     ///
     /// # Errors
     /// What `watch` refuses with.
@@ -54,27 +56,57 @@ impl Chat {
         actor: &Actor,
         people: &[UserId],
         watch: impl Fn(&UserId) -> Result<(), Error> + Send,
+        unwatch: impl Fn(&UserId) + Send,
     ) -> Result<Vec<PersonPresence>, Error> {
         let user = &actor.user.id;
         self.limits
             .count(Act::Join, user.as_str(), Instant::now())?;
-        let known = self.store.read().await?.acquaintances(user, people).await?;
-        let look = |(user_id, last_seen_at): (UserId, Option<Timestamp>)| {
-            watch(&user_id)?;
-            Ok(match self.live.is_online(&user_id) {
-                true => PersonPresence {
-                    user_id,
-                    status: Status::Online,
-                    last_seen_at: None,
-                },
-                false => PersonPresence {
-                    user_id,
-                    status: Status::Offline,
-                    last_seen_at,
-                },
-            })
+        let mut read = self.store.read().await?;
+        let before = read.acquaintances(user, people).await?;
+        before.iter().try_for_each(|(person, _)| watch(person))?;
+        // Whose last chat with them ended meanwhile was parted from them before
+        // they began to watch.
+        let known = read.acquaintances(user, people).await?;
+        let is_known = |person: &UserId| known.iter().any(|(one, _)| one == person);
+        let parted = before.iter().filter(|(person, _)| !is_known(person));
+        parted.for_each(|(person, _)| unwatch(person));
+        let look = |(user_id, last_seen_at): (UserId, Option<Timestamp>)| match self
+            .live
+            .is_online(&user_id)
+        {
+            true => PersonPresence {
+                user_id,
+                status: Status::Online,
+                last_seen_at: None,
+            },
+            false => PersonPresence {
+                user_id,
+                status: Status::Offline,
+                last_seen_at,
+            },
         };
-        known.into_iter().map(look).collect()
+        Ok(known.into_iter().map(look).collect())
+    }
+
+    /// Somebody is no longer in a chat: they and those in it who share no other
+    /// chat with them watch each other no more.
+    pub(super) async fn part_strangers(&self, chat: &ChatId, user: &UserId) {
+        let Some(people) = self.audience(chat).await else {
+            return;
+        };
+        let known = match self.store.read().await {
+            Ok(mut read) => read.acquaintances(user, &people).await,
+            Err(error) => Err(error),
+        };
+        let known = match known {
+            Ok(known) => known,
+            Err(error) => return tracing::warn!(%error, "nobody was parted after a removal"),
+        };
+        let known: HashSet<&UserId> = known.iter().map(|(person, _)| person).collect();
+        for person in people.iter().filter(|person| !known.contains(person)) {
+            self.live.unwatch(person, user);
+            self.live.unwatch(user, person);
+        }
     }
 
     /// A socket of somebody has come.
@@ -89,6 +121,14 @@ impl Chat {
         for (user, at) in self.live.expire_presence(now) {
             self.say_status(&user, Status::Offline, Some(at));
             self.enqueue(KeepLastSeen { user, at }).await;
+        }
+    }
+
+    /// As if these people had just come online.
+    #[cfg(test)]
+    pub(in crate::chat) fn say_status_of(&self, people: &[&str]) {
+        for user in people {
+            self.say_status(&UserId::from(*user), Status::Online, None);
         }
     }
 

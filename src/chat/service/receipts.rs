@@ -15,7 +15,7 @@ use crate::chat::error::Error;
 use crate::chat::limits::Act;
 
 /// The answer to `mark-read`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::chat) struct ReadState {
     read_seq: Seq,
@@ -23,9 +23,9 @@ pub(in crate::chat) struct ReadState {
 }
 
 /// `message-read` and `message-delivered`.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Receipt<'a> {
+pub(in crate::chat) struct Receipt<'a> {
     chat_id: &'a ChatId,
     user_id: &'a UserId,
     seq: Seq,
@@ -33,9 +33,9 @@ struct Receipt<'a> {
 }
 
 /// `unread-updated`.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct UnreadUpdated<'a> {
+pub(in crate::chat) struct UnreadUpdated<'a> {
     chat_id: &'a ChatId,
     #[serde(flatten)]
     state: &'a ReadState,
@@ -53,7 +53,7 @@ impl Command for MarkRead {
     async fn apply(&self, ledger: &mut Ledger<'_>) -> Result<ReadState, Error> {
         let Self { chat, reader, seq } = self;
         check_position(ledger, chat, reader, *seq, "seq").await?;
-        let raised = ledger.db.raise_read(chat, &reader.id, *seq).await?;
+        let raised = ledger.raise_read(chat, &reader.id, *seq).await?;
         if raised {
             ledger.receipt("message-read", chat, &reader.id, *seq)?;
         }
@@ -134,36 +134,40 @@ impl Ledger<'_> {
         user: &UserId,
         state: &ReadState,
     ) -> Result<(), Error> {
-        let payload = encode(&UnreadUpdated { chat_id, state })?;
-        let (user, name) = (user.clone(), "unread-updated");
-        self.say(
-            chat_id,
-            Item::ToPerson {
-                user,
-                name,
-                payload,
-            },
-        );
+        let item = unread_updated(chat_id, user, state)?;
+        self.say(chat_id, item);
         Ok(())
     }
 
-    /// Somebody has sent a message while others were not marked as read: their
-    /// devices learn that they are now. The room sees it by the message.
+    /// As [`read_by_sending`].
     pub(super) fn read_by_sending(
         &mut self,
         chat: &ChatId,
         user: &UserId,
         seq: Seq,
     ) -> Result<(), Error> {
-        self.unread_updated(
-            chat,
-            user,
-            &ReadState {
-                read_seq: seq,
-                unread_count: 0,
-            },
-        )
+        let item = read_by_sending(chat, user, seq)?;
+        self.say(chat, item);
+        Ok(())
     }
+}
+
+fn unread_updated(chat_id: &ChatId, user: &UserId, state: &ReadState) -> Result<Item, Error> {
+    Ok(Item::ToPerson {
+        user: user.clone(),
+        name: "unread-updated",
+        payload: encode(&UnreadUpdated { chat_id, state })?,
+    })
+}
+
+/// Somebody has sent a message while others were not marked as read: their
+/// devices learn that they are now. The room sees it by the message.
+pub(super) fn read_by_sending(chat: &ChatId, user: &UserId, seq: Seq) -> Result<Item, Error> {
+    let state = ReadState {
+        read_seq: seq,
+        unread_count: 0,
+    };
+    unread_updated(chat, user, &state)
 }
 
 impl Chat {

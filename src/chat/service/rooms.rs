@@ -42,7 +42,13 @@ impl Chat {
             // Whoever is evicted after this makes the join below fail, and
             // whoever was evicted before fails the check in between.
             let ticket = self.live.roster.ticket(chat);
-            self.check_participant(actor, chat).await?;
+            // What is kept is not older than any eviction that was told.
+            let known = self
+                .recent(chat, |snapshot| snapshot.head(&user.id))
+                .await?;
+            if known.flatten().is_none() {
+                self.ask_participant(actor, chat).await?;
+            }
             let joined = self.live.roster.join(&seat, ticket, |first| {
                 enter()?;
                 if first {
@@ -67,6 +73,14 @@ impl Chat {
         actor: &Actor,
         chat: &ChatId,
     ) -> Result<(), Error> {
+        if self.is_known_participant(chat, &actor.user.id) {
+            return Ok(());
+        }
+        self.ask_participant(actor, chat).await
+    }
+
+    /// As [`Chat::check_participant`], by asking the database.
+    pub(super) async fn ask_participant(&self, actor: &Actor, chat: &ChatId) -> Result<(), Error> {
         let mut read = self.store.read().await?;
         let user = &actor.user;
         access(read.as_mut(), chat, &user.id, user.role)

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::ledger::{Command, Ledger};
 use crate::chat::Chat;
 use crate::chat::auth::{HostProfile, Identity, RefreshToken};
-use crate::chat::domain::{Email, Password, SessionId, Timestamp, User, UserId};
+use crate::chat::domain::{Email, Password, PersonName, Role, SessionId, Timestamp, User, UserId};
 use crate::chat::error::Error;
 use crate::chat::limits::Act;
 use crate::chat::storage::{Login, NewPerson, NewSession, RefreshUse, SessionState};
@@ -22,7 +22,7 @@ pub(in crate::chat) struct Actor {
 }
 
 /// The answer to whoever comes in.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::chat) struct Entered {
     pub(in crate::chat) user: User,
@@ -127,7 +127,24 @@ const FOREIGN_ACCOUNT: Error =
 /// Takes over what a host application says about a person.
 struct KnowHostPerson {
     user: UserId,
-    profile: HostProfile,
+    name: String,
+    email: Option<String>,
+    role: Role,
+}
+
+impl KnowHostPerson {
+    /// What is not said is as it was, and at first sight the name is the id.
+    fn describe(id: &UserId, profile: &HostProfile, known: Option<&User>) -> Self {
+        let said = profile.name.as_ref().map(|name| name.as_str().to_owned());
+        let name = said.or_else(|| known.map(|user| user.name.clone()));
+        let email = profile.email.clone();
+        Self {
+            user: id.clone(),
+            name: name.unwrap_or_else(|| PersonName::of_id(id).as_str().to_owned()),
+            email: email.or_else(|| known?.email.clone()),
+            role: profile.role,
+        }
+    }
 }
 
 impl Command for KnowHostPerson {
@@ -136,9 +153,9 @@ impl Command for KnowHostPerson {
     async fn apply(&self, ledger: &mut Ledger<'_>) -> Result<(), Error> {
         let new = NewPerson {
             id: &self.user,
-            name: self.profile.name.as_str(),
-            email: self.profile.email.as_deref(),
-            role: self.profile.role,
+            name: &self.name,
+            email: self.email.as_deref(),
+            role: self.role,
             password_hash: None,
             now: ledger.now,
         };
@@ -199,17 +216,15 @@ impl Chat {
         if known.is_some() && self.is_own_account(&identity.user).await? {
             return Err(FOREIGN_ACCOUNT);
         }
-        if let Some((user, _)) = known
-            && user.name == profile.name.as_str()
-            && user.role == profile.role
-            && (user.email == profile.email || user.email.is_none())
+        let known = known.map(|(user, _)| user);
+        let command = KnowHostPerson::describe(&identity.user, profile, known.as_ref());
+        if let Some(user) = known
+            && user.name == command.name
+            && user.role == command.role
+            && (user.email == command.email || user.email.is_none())
         {
             return Ok(user);
         }
-        let command = KnowHostPerson {
-            user: identity.user.clone(),
-            profile: profile.clone(),
-        };
         self.commit(command).await?;
         let user = self.store.read().await?.user(&identity.user).await?;
         user.ok_or(Error::Unavailable)

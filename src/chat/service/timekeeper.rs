@@ -19,8 +19,7 @@ impl Command for Sweep {
     type Output = ();
 
     async fn apply(&self, ledger: &mut Ledger<'_>) -> Result<(), Error> {
-        let kept_ms = KEPT_AFTER_END.as_millis() as i64;
-        let before = crate::chat::domain::Timestamp(ledger.now.0 - kept_ms);
+        let before = ledger.now.before(KEPT_AFTER_END);
         Ok(ledger.db.prune_sessions(before).await?)
     }
 }
@@ -35,6 +34,7 @@ pub(in crate::chat) async fn keep_time(chat: Weak<Chat>) {
         if now >= sweep_at {
             sweep_at = now + SWEEP_EVERY;
             chat.enqueue(Sweep).await;
+            tokio::spawn(Arc::clone(&chat).forget_old());
         }
         wait(chat, sweep_at).await;
     }

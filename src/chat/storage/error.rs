@@ -1,5 +1,8 @@
 //! What storage can fail with.
 
+use sqlx::error::DatabaseError;
+use sqlx::postgres::PgDatabaseError;
+
 /// Storage failed; the client is never to blame.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -21,13 +24,20 @@ pub enum StoreError {
     #[error("a migration failed: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
     /// The database URL is none that is known.
-    #[error("the database URL must start with sqlite: (got {0:?})")]
-    Url(String),
+    #[error("the database URL must start with sqlite: or postgres:")]
+    Url,
 }
 
 /// Primary result codes of SQLite that pass: BUSY, LOCKED, READONLY, IOERR,
 /// FULL, CANTOPEN. Their extended codes have the same low byte.
 const TEMPORARY: [u32; 6] = [5, 6, 8, 10, 13, 14];
+
+/// How SQLSTATEs of PostgreSQL that pass begin: the connection, a transaction
+/// that others have stopped, a server that only reads, is full, stops or starts,
+/// a statement or a lock that took too long, a fault of its system.
+const TEMPORARY_STATES: [&str; 9] = [
+    "08", "25006", "40", "53", "55P03", "57014", "57P", "58", "25P03",
+];
 
 impl StoreError {
     /// Whether the same request may succeed later.
@@ -44,6 +54,7 @@ impl From<sqlx::Error> for StoreError {
         let temporary = match &error {
             sqlx::Error::Database(error) => is_temporary(error.as_ref()),
             sqlx::Error::Io(_)
+            | sqlx::Error::Protocol(_)
             | sqlx::Error::PoolTimedOut
             | sqlx::Error::PoolClosed
             | sqlx::Error::WorkerCrashed => true,
@@ -57,7 +68,13 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
-fn is_temporary(error: &dyn sqlx::error::DatabaseError) -> bool {
-    let code = error.code().and_then(|code| code.parse::<u32>().ok());
-    code.is_some_and(|code| TEMPORARY.contains(&(code & 0xFF)))
+fn is_temporary(error: &dyn DatabaseError) -> bool {
+    let Some(code) = error.code() else {
+        return false;
+    };
+    if error.try_downcast_ref::<PgDatabaseError>().is_some() {
+        return TEMPORARY_STATES.iter().any(|state| code.starts_with(state));
+    }
+    let primary = code.parse::<u32>().map(|code| code & 0xFF);
+    primary.is_ok_and(|primary| TEMPORARY.contains(&primary))
 }

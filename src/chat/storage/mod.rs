@@ -7,13 +7,23 @@
 //! looks for it, never a check before it.
 
 mod error;
+pub(super) mod failpoint;
+mod postgres;
+mod posting;
+mod rows;
 mod sqlite;
+mod statements;
 #[cfg(test)]
 mod tests;
+mod transfer;
 mod values;
 mod writer;
 
+#[cfg(test)]
+pub(super) use tests::{count, counted, empty_database, lock_everything};
+
 use futures_util::future::BoxFuture;
+use secrecy::ExposeSecret as _;
 
 use super::config::ChatConfig;
 use super::domain::{
@@ -21,15 +31,22 @@ use super::domain::{
     Person, Rev, SearchText, Seq, SessionId, Timestamp, User, UserId,
 };
 pub use error::StoreError;
+pub use postgres::postgres_address;
+use posting::Rows;
+pub(super) use posting::{Decision, Posting};
+pub use transfer::{Copied, TransferError, backup, migrate};
 pub(super) use values::{
-    ChatCursor, Credentials, Head, History, KeptNotification, LogEntry, LogKind, Login, NewChat,
-    NewMessage, NewNotification, NewPerson, NewReaction, NewSession, Page, RefreshUse, Repeat,
-    SessionState, Standing, Viewer,
+    Asked, ChatCursor, Credentials, Found, Head, History, KeptNotification, LogEntry, LogKind,
+    Login, NewChat, NewMessage, NewNotification, NewPerson, NewReaction, NewSession, Page,
+    RefreshUse, Repeat, SessionState, Standing, Viewer,
 };
 pub(super) use writer::{Job, Verdict, Writer};
 
 /// What a query will answer.
 pub(super) type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
+
+/// What one sweep takes out: the writer is needed by others.
+pub(super) const PRUNED_AT_ONCE: u32 = 5000;
 
 /// An engine: hands out connections that read, and the one that writes.
 pub(super) trait Store: Send + Sync {
@@ -150,13 +167,16 @@ pub(super) trait Read: Send {
         ids: &'a [UserId],
     ) -> Answer<'a, Vec<UserId>>;
 
-    /// Where a chat stands, for a participant.
-    fn head<'a>(&'a mut self, chat: &'a ChatId, user: &'a UserId) -> Answer<'a, Option<Head>>;
-    /// The log after `since` up to `head`, and nothing when it does not reach
-    /// back to `since`.
+    /// Where a chat stands.
+    fn head<'a>(&'a mut self, chat: &'a ChatId) -> Answer<'a, Option<Head>>;
+    /// How far each participant has read.
+    fn read_positions<'a>(&'a mut self, chat: &'a ChatId) -> Answer<'a, Vec<(UserId, Seq)>>;
+    /// The log after `since` up to `head`; for a viewer, only while they are in
+    /// the chat.
     fn log<'a>(
         &'a mut self,
         chat: &'a ChatId,
+        viewer: Option<&'a UserId>,
         since: Rev,
         head: Rev,
         limit: u32,
@@ -275,6 +295,12 @@ pub(super) trait Write: Read {
         ids: Option<&'a [NotificationId]>,
         now: Timestamp,
     ) -> Answer<'a, ()>;
+    /// What must be known about many messages, in the order in which they are
+    /// asked for. Nobody else changes their chats before the end of the transaction.
+    fn look_up<'a>(&'a mut self, asked: &'a [Asked<'a>]) -> Answer<'a, Vec<Found>>;
+    /// Stores many messages with their lines in the log, moves their chats on,
+    /// and marks them as read by their senders.
+    fn append<'a>(&'a mut self, rows: &'a Rows<'a>) -> Answer<'a, ()>;
     /// Stores a message.
     fn insert_message<'a>(&'a mut self, new: &'a NewMessage<'a>) -> Answer<'a, ()>;
     /// Writes a change into the log.
@@ -284,6 +310,13 @@ pub(super) trait Write: Read {
         entry: &'a LogEntry,
         now: Timestamp,
     ) -> Answer<'a, ()>;
+    /// Forgets changes that were made before `before` and lie more than `keep`
+    /// behind the head of their chat: the oldest of each chat first, at most
+    /// [`PRUNED_AT_ONCE`] of each. How many there were.
+    fn prune_log(&mut self, before: Timestamp, keep: u64) -> Answer<'_, u64>;
+    /// Forgets notifications with smaller ids, at most [`PRUNED_AT_ONCE`]. How
+    /// many there were.
+    fn prune_notifications<'a>(&'a mut self, before: &'a NotificationId) -> Answer<'a, u64>;
     /// Raises how far somebody has read, and so got, messages; false when they
     /// had already. Never lowers it.
     fn raise_read<'a>(
@@ -299,8 +332,8 @@ pub(super) trait Write: Read {
         user: &'a UserId,
         seq: Seq,
     ) -> Answer<'a, bool>;
-    /// Keeps one notification for several people.
-    fn insert_notification<'a>(&'a mut self, new: &'a NewNotification<'a>) -> Answer<'a, ()>;
+    /// Keeps notifications, each for several people.
+    fn insert_notifications<'a>(&'a mut self, new: &'a [NewNotification<'a>]) -> Answer<'a, ()>;
 }
 
 /// Opens the engine that the URL names: the pool, and the connection that
@@ -311,10 +344,12 @@ pub(super) trait Write: Read {
 pub(super) async fn open(
     config: &ChatConfig,
 ) -> Result<(Box<dyn Store>, Box<dyn Write>), StoreError> {
-    let url = &config.database_url;
-    let path = url
-        .strip_prefix("sqlite:")
-        .ok_or_else(|| StoreError::Url(url.clone()))?;
+    let url = config.database_url.expose_secret();
+    if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+        let (store, writer) = postgres::open(url, config.durability).await?;
+        return Ok((Box::new(store), Box::new(writer)));
+    }
+    let path = url.strip_prefix("sqlite:").ok_or(StoreError::Url)?;
     let path = path.strip_prefix("//").unwrap_or(path);
     let (store, writer) = sqlite::open(path.as_ref(), config.durability).await?;
     Ok((Box::new(store), Box::new(writer)))

@@ -1,5 +1,7 @@
 //! What goes into queries and comes out of them, beside the domain's objects.
 
+use std::collections::BTreeSet;
+
 use crate::chat::domain::{
     ChatId, ChatName, ClientMsgId, Email, Emoji, Limit, MemberRole, Message, MessageId,
     NotificationId, NotificationKind, Rev, Role, Seq, SessionId, SystemFact, Timestamp, User,
@@ -52,6 +54,19 @@ pub(crate) struct NewPerson<'a> {
     pub(crate) now: Timestamp,
 }
 
+/// Parts of names that one search looks at: a text that more names have than
+/// this shows some of them.
+pub(super) const MAX_MATCHES: u32 = 1000;
+
+/// What somebody is found by: every end of their name that is long enough to be
+/// searched for, in lower case.
+pub(super) fn name_parts(name: &str) -> BTreeSet<String> {
+    let name = name.to_lowercase();
+    let ends = name.char_indices().map(|(start, _)| &name[start..]);
+    let long = ends.filter(|end| end.chars().nth(1).is_some());
+    long.map(str::to_owned).collect()
+}
+
 /// A session to be stored.
 pub(crate) struct NewSession<'a> {
     pub(crate) id: &'a SessionId,
@@ -73,10 +88,28 @@ pub(crate) struct Viewer {
 pub(crate) struct Standing {
     pub(crate) is_group: bool,
     pub(crate) last_seq: Seq,
+    pub(crate) rev: Rev,
     /// How far they have read; 0 when they are not in it.
     pub(crate) read_seq: Seq,
     /// None when they are not in it.
     pub(crate) role: Option<MemberRole>,
+}
+
+/// What must be known before a message is appended that refers to nothing.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub(crate) chat: &'a ChatId,
+    pub(crate) sender: &'a UserId,
+    pub(crate) client_msg_id: Option<&'a ClientMsgId>,
+}
+
+/// The answer to [`Asked`].
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Found {
+    /// None when there is no such chat.
+    pub(crate) standing: Option<Standing>,
+    /// The sender has stored a message under this `clientMsgId` before.
+    pub(crate) repeated: bool,
 }
 
 /// A chat to be stored.
@@ -166,9 +199,17 @@ pub(crate) struct Repeat {
 pub(crate) struct Head {
     pub(crate) rev: Rev,
     pub(crate) last_seq: Seq,
-    pub(crate) read_seq: Seq,
     /// The oldest change that the log still has; none when it is empty.
     pub(crate) oldest: Option<Rev>,
+}
+
+impl Head {
+    /// Whether the log has everything after `since`.
+    pub(crate) fn reaches(&self, since: Rev) -> bool {
+        let first_missed = since.next();
+        since == self.rev
+            || since < self.rev && self.oldest.is_some_and(|oldest| oldest <= first_missed)
+    }
 }
 
 /// Which live event a change of the log was.

@@ -3,17 +3,23 @@
 //!
 //! It takes all jobs that are queued into one transaction, commits once, and
 //! then tells them in their order. Under load that is one `fsync` for many
-//! messages; a lone job commits at once. A bad job never fails its neighbours:
-//! one that had written something before it failed makes the batch run again,
-//! with a savepoint before each job. Telling a job must not wait: publishing
-//! happens elsewhere.
+//! messages; a lone job commits at once. Messages that stand beside each other
+//! share their statements, and so do notifications. A bad job never fails its
+//! neighbours: when something was written before a failure, the batch runs
+//! again, one by one, with a savepoint before each job. Telling a job must not
+//! wait: publishing happens elsewhere.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use engineio::metrics::Histogram;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::{Answer, StoreError, Write};
+use super::failpoint;
+use super::posting::{self, Posting};
+use super::{Answer, NewNotification, StoreError, Write};
 
 /// Jobs that may wait for the writer; more of them wait with their senders.
 const QUEUE: usize = 1024;
@@ -38,14 +44,42 @@ pub(crate) trait Job: Send {
     /// Does it. The answer is kept until [`Job::finish`]. It may run more than
     /// once; then only the last time counts.
     fn run<'a>(&'a mut self, connection: &'a mut dyn Write) -> Answer<'a, Verdict>;
+    /// The message that it appends, when that is all that it does.
+    fn posting(&mut self) -> Option<&mut dyn Posting> {
+        None
+    }
+    /// The notification that it keeps, when that is all that it does. It is
+    /// kept after everything else of its batch: nothing waits for it.
+    fn notification(&self) -> Option<NewNotification<'_>> {
+        None
+    }
     /// Says how it went: after the commit, in the order of the batch. Must not
     /// wait.
     fn finish(self: Box<Self>, outcome: Result<(), StoreError>);
 }
 
+/// What the writer counts.
+#[derive(Debug)]
+pub(crate) struct WriterMetrics {
+    /// Jobs that shared a commit.
+    pub(crate) size: Histogram,
+    /// From the beginning of a batch until its jobs know how it went.
+    pub(crate) time: Histogram,
+}
+
+impl Default for WriterMetrics {
+    fn default() -> Self {
+        Self {
+            size: Histogram::of_sizes(),
+            time: Histogram::of_times(),
+        }
+    }
+}
+
 /// Where jobs are handed in.
 pub(crate) struct Writer {
     queue: mpsc::Sender<Box<dyn Job>>,
+    metrics: Arc<WriterMetrics>,
     stop: parking_lot::Mutex<Option<(oneshot::Sender<()>, JoinHandle<()>)>>,
 }
 
@@ -54,9 +88,11 @@ impl Writer {
     pub(crate) fn start(connection: Box<dyn Write>) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(run(connection, jobs, stopped));
+        let metrics = Arc::<WriterMetrics>::default();
+        let task = tokio::spawn(run(connection, jobs, stopped, Arc::clone(&metrics)));
         Self {
             queue,
+            metrics,
             stop: parking_lot::Mutex::new(Some((stop, task))),
         }
     }
@@ -70,6 +106,16 @@ impl Writer {
     pub(crate) async fn submit(&self, job: Box<dyn Job>) -> Result<(), StoreError> {
         let queued = self.queue.send_timeout(job, QUEUE_PATIENCE).await;
         queued.map_err(|_| StoreError::Overloaded)
+    }
+
+    /// What it counts.
+    pub(crate) fn metrics(&self) -> &WriterMetrics {
+        &self.metrics
+    }
+
+    /// Jobs that wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
     }
 
     /// Finishes what is queued, then ends the task and its connection.
@@ -87,6 +133,7 @@ async fn run(
     mut connection: Box<dyn Write>,
     mut jobs: mpsc::Receiver<Box<dyn Job>>,
     mut stop: oneshot::Receiver<()>,
+    metrics: Arc<WriterMetrics>,
 ) {
     let mut batch = Vec::new();
     let mut stopping = false;
@@ -104,16 +151,20 @@ async fn run(
         if taken == 0 {
             return;
         }
+        let begun = Instant::now();
+        metrics.size.observe(taken as u64);
         commit(connection.as_mut(), &mut batch).await;
+        metrics.time.observe_time(begun.elapsed());
     }
 }
 
-/// What stands between jobs of one transaction.
+/// How the jobs of a batch are run.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Guard {
-    /// Nothing, as long as no job fails after it has written something.
-    None,
-    /// A savepoint before each.
+    /// Those of one kind share their statements, as long as no job fails after
+    /// it has written something.
+    Together,
+    /// One by one, with a savepoint before each.
     Savepoints,
 }
 
@@ -122,7 +173,8 @@ type Outcomes = Vec<Result<(), StoreError>>;
 
 /// Runs a batch, commits it, and tells every job.
 async fn commit(connection: &mut dyn Write, batch: &mut Vec<Box<dyn Job>>) {
-    let outcomes = match attempt(connection, batch, Guard::None).await {
+    batch.sort_by_key(|job| job.notification().is_some());
+    let outcomes = match attempt(connection, batch, Guard::Together).await {
         Ok(None) => match connection.rollback().await {
             Ok(()) => attempt(connection, batch, Guard::Savepoints).await,
             Err(error) => Err(error),
@@ -159,19 +211,59 @@ async fn attempt(
     guard: Guard,
 ) -> Result<Option<Outcomes>, StoreError> {
     connection.begin().await?;
+    failpoint::pass(failpoint::BEFORE_INSERT)?;
     let mut outcomes = Vec::with_capacity(batch.len());
-    for job in batch {
-        let outcome = match guard {
-            Guard::None => run_bare(connection, job.as_mut()).await,
-            Guard::Savepoints => Some(run_guarded(connection, job.as_mut()).await?),
-        };
-        let Some(outcome) = outcome else {
-            return Ok(None);
-        };
-        outcomes.push(outcome);
+    let mut rest = batch;
+    while !rest.is_empty() {
+        let count = alike(rest, guard);
+        let (jobs, later) = rest.split_at_mut(count);
+        match (guard, jobs) {
+            (Guard::Savepoints, [job]) => {
+                outcomes.push(run_guarded(connection, job.as_mut()).await?);
+            }
+            (_, jobs) => match run_together(connection, jobs).await {
+                Some(some) => outcomes.extend(some),
+                None => return Ok(None),
+            },
+        }
+        rest = later;
     }
+    failpoint::pass(failpoint::BEFORE_COMMIT)?;
     connection.commit().await?;
     Ok(Some(outcomes))
+}
+
+/// How many jobs from the first on can share their statements.
+fn alike(jobs: &mut [Box<dyn Job>], guard: Guard) -> usize {
+    if guard == Guard::Savepoints {
+        return 1;
+    }
+    let postings = jobs.iter_mut().map_while(|job| job.posting().map(drop));
+    let notifications = |jobs: &[Box<dyn Job>]| {
+        let kept = jobs.iter().map_while(|job| job.notification().map(drop));
+        kept.count()
+    };
+    match postings.count() {
+        0 => notifications(jobs).max(1),
+        count => count,
+    }
+}
+
+/// None when something was left behind that must be undone, or it is not known
+/// whose fault an error was.
+async fn run_together(connection: &mut dyn Write, jobs: &mut [Box<dyn Job>]) -> Option<Outcomes> {
+    if jobs[0].posting().is_some() {
+        let clean = posting::run(connection, jobs).await.ok()?;
+        return clean.then(|| jobs.iter().map(|_| Ok(())).collect());
+    }
+    if let [job] = jobs
+        && job.notification().is_none()
+    {
+        return Some(vec![run_bare(connection, job.as_mut()).await?]);
+    }
+    let notifications: Vec<_> = jobs.iter().filter_map(|job| job.notification()).collect();
+    let kept = connection.insert_notifications(&notifications).await;
+    kept.ok().map(|()| jobs.iter().map(|_| Ok(())).collect())
 }
 
 /// None when the job has left something behind that must be undone.

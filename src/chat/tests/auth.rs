@@ -267,6 +267,15 @@ async fn people_of_a_host_application_appear_on_first_sight() {
         (&user["name"], &user["role"]),
         (&json!("Anna"), &json!("student"))
     );
+    // What a token does not say stays as it was; but a right must be granted.
+    let bare = host_token(&json!({"sub": "7"}));
+    let user = profile(&bare).await.data().clone();
+    let told = json!(["Anna", "a@h.org", "student"]);
+    assert_eq!(json!([user["name"], user["email"], user["role"]]), told);
+    let unusable = host_token(&json!({"sub": "7", "name": " ", "email": "no address"}));
+    assert_eq!(profile(&unusable).await.data(), &user);
+    let nameless = host_token(&json!({"sub": "70"}));
+    assert_eq!(profile(&nameless).await.data()["name"], json!("70"));
     let taken = host_token(&json!({"sub": "8", "name": "Bob", "email": "a@h.org"}));
     assert_eq!(profile(&taken).await.data()["email"], Value::Null);
     let foreign = host_token(&json!({"sub": "9", "iss": "elsewhere"}));
@@ -330,6 +339,14 @@ async fn a_socket_shows_its_token_in_auth_or_in_the_header_but_not_in_the_query(
         refused.starts_with("44{") && refused.contains("query string"),
         "{refused}"
     );
+    // Not beside another one either: it would stay in the query for ever.
+    let auth = Some(json!({"token": ann.token}));
+    for query in [query.as_str(), "&token=", "&access_token=x"] {
+        for bearer in [None, Some(bearer.as_str())] {
+            let refused = Client::try_open(&world.io, auth.clone(), query, bearer).await;
+            assert!(refused.contains("query string"), "{query}: {refused}");
+        }
+    }
     for auth in [
         None,
         Some(json!({})),

@@ -1,14 +1,17 @@
 //! A Socket.IO client that polls the server in the same process.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::{Either, select};
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
 
+use super::description::{check_ack, check_event};
 use crate::socketio::Io;
 
 /// Nothing that a test waits for takes this long.
@@ -20,6 +23,7 @@ pub(super) struct Client {
     sid: String,
     inbox: VecDeque<String>,
     events: VecDeque<(String, Value)>,
+    answers: HashMap<u32, Value>,
     next_ack: u32,
 }
 
@@ -40,6 +44,7 @@ impl Client {
             sid: String::new(),
             inbox: VecDeque::new(),
             events: VecDeque::new(),
+            answers: HashMap::new(),
             next_ack: 0,
         };
         let (_, open) = client.http("GET", query, authorization, "").await;
@@ -117,10 +122,14 @@ impl Client {
             if status != StatusCode::OK {
                 return String::new();
             }
-            let packets = body.split('\u{1e}').map(str::to_owned);
-            self.inbox
-                .extend(packets.filter(|packet| packet.starts_with('4') || packet == "1"));
+            self.take_in(&body);
         }
+    }
+
+    fn take_in(&mut self, body: &str) {
+        let packets = body.split('\u{1e}').map(str::to_owned);
+        self.inbox
+            .extend(packets.filter(|packet| packet.starts_with('4') || packet == "1"));
     }
 
     /// Sends an event without asking for an acknowledgement.
@@ -136,27 +145,59 @@ impl Client {
         self.next_ack
     }
 
-    /// Sends an event and waits for its acknowledgement.
+    /// Sends an event and waits for its acknowledgement. It reads meanwhile, as
+    /// the server takes nothing from a client that is behind.
     pub(super) async fn ask(&mut self, event: &str, argument: Value) -> Value {
-        let id = self.send(event, argument).await;
-        self.answer(id).await
+        self.next_ack += 1;
+        let id = self.next_ack;
+        let packet = format!("42{id}{}", json!([event, argument]));
+        let answer = format!("43{id}[");
+        let mut read: Vec<String> = Vec::new();
+        {
+            let mut post = pin!(self.post(&packet));
+            loop {
+                let get = pin!(self.http("GET", "", None, ""));
+                match select(get, post).await {
+                    Either::Left(((status, body), rest)) if status == StatusCode::OK => {
+                        let answered = body.split('\u{1e}').any(|one| one.starts_with(&answer));
+                        read.push(body);
+                        post = rest;
+                        if answered {
+                            break post.await;
+                        }
+                    }
+                    Either::Left((_, rest)) => break rest.await,
+                    Either::Right(((), get)) => break read.push(get.await.1),
+                }
+            }
+        }
+        read.iter().for_each(|body| self.take_in(body));
+        let answer = self.answer(id).await;
+        check_ack(event, &answer);
+        answer
     }
 
-    /// The acknowledgement with this number; events before it are kept.
+    /// The acknowledgement with this number; whatever else comes is kept.
     pub(super) async fn answer(&mut self, id: u32) -> Value {
-        let prefix = format!("43{id}");
         loop {
+            if let Some(answer) = self.answers.remove(&id) {
+                return answer;
+            }
             let packet = self.packet().await;
             assert_ne!(packet, "", "the connection is closed");
-            if let Some(arguments) = packet.strip_prefix(&prefix) {
-                let arguments: Value = serde_json::from_str(arguments).expect("JSON");
-                return arguments[0].clone();
-            }
             self.keep(&packet);
         }
     }
 
     fn keep(&mut self, packet: &str) {
+        if let Some((id, arguments)) = packet
+            .strip_prefix("43")
+            .and_then(|ack| ack.split_once('['))
+        {
+            let arguments = serde_json::from_str::<Value>(&format!("[{arguments}"));
+            let answer = arguments.expect("JSON")[0].take();
+            self.answers.insert(id.parse().expect("a number"), answer);
+        }
         if let Some(arguments) = packet.strip_prefix("42") {
             let mut arguments: Vec<Value> = serde_json::from_str(arguments).expect("JSON");
             let payload = if arguments.len() > 1 {
@@ -165,6 +206,7 @@ impl Client {
                 Value::Null
             };
             let name = arguments[0].as_str().expect("a name").to_owned();
+            check_event(&name, &payload);
             self.events.push_back((name, payload));
         }
     }
@@ -180,6 +222,11 @@ impl Client {
             assert_ne!(packet, "", "the connection was closed before {name}");
             self.keep(&packet);
         }
+    }
+
+    /// What was read while something else was waited for, in order.
+    pub(super) fn take_kept(&mut self) -> Vec<(String, Value)> {
+        std::mem::take(&mut self.events).into()
     }
 
     /// Everything that has arrived by now, in order.

@@ -239,3 +239,65 @@ async fn binary_arguments_are_refused() {
         json!("validation-failed")
     );
 }
+
+#[tokio::test]
+async fn a_name_must_be_text_even_where_it_is_not_used() {
+    let world = World::new().await;
+    let (ann, bob) = (world.person("Ann").await, world.person("Bob").await);
+    for wrong in [json!(1), json!([]), json!({}), json!(true)] {
+        let body = json!({"participantIds": [bob.id], "name": wrong});
+        let refused = world.post(&ann, "/api/chats", body).await;
+        assert_eq!(refused.failure(), (400, "validation-failed", Some("name")));
+    }
+    let body = json!({"participantIds": [bob.id], "name": "x".repeat(500)});
+    let made = world.post(&ann, "/api/chats", body).await;
+    assert_eq!(made.data()["name"], json!(null), "a direct chat has none");
+}
+
+#[tokio::test]
+async fn a_compressed_body_is_refused_as_a_media_type() {
+    let world = World::new().await;
+    let ann = world.person("Ann").await;
+    let path = "/api/chats";
+    let mut request = raw(&ann.token, "POST", path, "application/json", b"{}".to_vec());
+    let coding = http::HeaderValue::from_static("gzip");
+    request.headers_mut().insert("content-encoding", coding);
+    let refused = world.request(request).await;
+    assert_eq!(refused.failure(), (415, "unsupported-media-type", None));
+}
+
+#[tokio::test]
+async fn an_event_with_an_endless_name_is_one_that_nobody_knows() {
+    let world = World::new().await;
+    let ann = world.person("Ann").await;
+    let mut socket = world.connect(&ann).await;
+    let name = "x".repeat(50_000);
+    let answer = socket.ask(&name, json!({})).await;
+    assert_eq!(answer["error"]["code"], json!("validation-failed"));
+    socket.emit(&name, json!({})).await;
+    let error = socket.event("error").await;
+    assert_eq!(error["error"]["code"], json!("validation-failed"));
+    let echoed = error["event"].as_str().expect("a name");
+    assert!(
+        name.starts_with(echoed) && echoed.len() <= 128,
+        "{}",
+        echoed.len()
+    );
+}
+
+#[tokio::test]
+async fn a_nul_in_a_path_or_a_query_is_no_fault_of_ours() {
+    let world = World::new().await;
+    let ann = world.person("Ann").await;
+    for (path, status) in [
+        ("/api/chats/%00", 404),
+        ("/api/chats/a%00b/messages", 404),
+        ("/api/users/%00", 404),
+        ("/api/users?search=a%00b", 400),
+        ("/api/notifications?cursor=%00", 200),
+        ("/api/chats?cursor=%00", 400),
+    ] {
+        let answer = world.get(&ann, path).await;
+        assert_eq!(answer.status, status, "{path}: {}", answer.body);
+    }
+}

@@ -180,6 +180,55 @@ async fn presence_is_told_to_people_who_share_a_chat() {
 }
 
 #[tokio::test]
+async fn presence_is_told_no_more_when_the_last_shared_chat_has_ended() {
+    let world = World::new().await;
+    let (ann, bob) = (world.person("Ann").await, world.person("Bob").await);
+    let (one, two) = (
+        world.group(&ann, &[&bob]).await,
+        world.group(&ann, &[&bob]).await,
+    );
+    let mut a = world.connect(&ann).await;
+    let mut b = world.connect(&bob).await;
+    a.ask("subscribe-presence", json!({"userIds": [bob.id]}))
+        .await;
+    b.ask("subscribe-presence", json!({"userIds": [ann.id, bob.id]}))
+        .await;
+    let remove = |chat: &str| format!("/api/chats/{chat}/participants/{}", bob.id);
+    world.delete(&ann, &remove(&one)).await.data();
+    let status = async |client: &mut super::Client| {
+        let all = client.names_so_far().await;
+        all.iter()
+            .filter(|name| *name == "presence-updated")
+            .count()
+    };
+    let go = || world.chat.say_status_of(&[&bob.id, &ann.id]);
+    go();
+    assert_eq!(
+        (status(&mut a).await, status(&mut b).await),
+        (1, 2),
+        "one chat is left"
+    );
+    world
+        .post(&bob, &format!("/api/chats/{two}/leave"), json!({}))
+        .await
+        .data();
+    go();
+    assert_eq!(
+        (status(&mut a).await, status(&mut b).await),
+        (0, 1),
+        "of oneself alone"
+    );
+    // And again once there is one.
+    world.direct(&ann, &bob).await;
+    let seen = a
+        .ask("subscribe-presence", json!({"userIds": [bob.id]}))
+        .await;
+    assert_eq!(seen["data"]["presence"][0]["status"], json!("online"));
+    go();
+    assert_eq!(status(&mut a).await, 1);
+}
+
+#[tokio::test]
 async fn notifications_are_kept_and_marked_as_read() {
     let world = World::new().await;
     let (ann, bob) = (world.person("Ann").await, world.person("Bob").await);

@@ -6,10 +6,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt, Full};
+use secrecy::SecretString;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use super::Client;
+use super::description::check_reply;
 use crate::chat::domain::{Email, Password, PersonName, Role};
+use crate::chat::live::Port;
+use crate::chat::storage::empty_database;
 use crate::chat::{Chat, ChatConfig, NewUser, RateLimits, events, rest};
 use crate::http::Router;
 use crate::socketio::Io;
@@ -21,7 +26,33 @@ pub(super) struct World {
     pub(super) chat: Arc<Chat>,
     pub(super) io: Io,
     router: Router<Arc<Chat>>,
-    directory: Arc<tempfile::TempDir>,
+    place: Place,
+}
+
+/// Where the application keeps its data, and what its connections are like.
+struct Place {
+    url: SecretString,
+    engine: engineio::Config,
+    _directory: TempDir,
+}
+
+impl Place {
+    async fn empty() -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        Self {
+            url: empty_database(directory.path()).await,
+            engine: engineio::Config::default(),
+            _directory: directory,
+        }
+    }
+
+    async fn chat(&self, adjust: impl FnOnce(&mut ChatConfig)) -> Arc<Chat> {
+        let secret = *b"0123456789abcdef0123456789abcdef";
+        let mut config = ChatConfig::new(self.url.clone(), secret);
+        config.rate_limits = RateLimits::Off;
+        adjust(&mut config);
+        Chat::open(config).await.expect("the application opens")
+    }
 }
 
 /// Somebody with an account and a token.
@@ -80,30 +111,52 @@ impl Answer {
 }
 
 impl World {
+    /// The database that it keeps its data in.
+    pub(super) fn url(&self) -> &SecretString {
+        &self.place.url
+    }
+
     pub(super) async fn new() -> Self {
         Self::with(|_| ()).await
     }
 
     /// With a configuration of its own. Rates are off unless it says so.
     pub(super) async fn with(adjust: impl FnOnce(&mut ChatConfig)) -> Self {
-        let directory = Arc::new(tempfile::tempdir().expect("a temporary directory"));
-        Self::open(directory, adjust).await
+        Self::open(Place::empty().await, adjust).await
     }
 
-    async fn open(directory: Arc<tempfile::TempDir>, adjust: impl FnOnce(&mut ChatConfig)) -> Self {
-        let url = format!("sqlite:{}", directory.path().join("chat.db").display());
-        let mut config = ChatConfig::new(url, *b"0123456789abcdef0123456789abcdef");
-        config.rate_limits = RateLimits::Off;
-        adjust(&mut config);
-        let chat = Chat::open(config).await.expect("the application opens");
-        let io = Io::builder().namespace("/", |namespace| events::namespace(&chat, namespace));
+    /// In which a client is behind with a few kilobytes.
+    pub(super) async fn impatient() -> Self {
+        let mut place = Place::empty().await;
+        place.engine.outbox.soft_bytes = 4096;
+        place.engine.congestion_timeout = std::time::Duration::from_secs(60);
+        Self::open(place, |_| ()).await
+    }
+
+    /// Whose sockets are something else's.
+    pub(super) async fn on(port: Box<dyn Port>) -> Self {
+        let place = Place::empty().await;
+        let chat = place.chat(|_| ()).await;
+        chat.live.attach(port);
+        Self {
+            chat,
+            io: Io::builder().build(),
+            router: rest::router(),
+            place,
+        }
+    }
+
+    async fn open(place: Place, adjust: impl FnOnce(&mut ChatConfig)) -> Self {
+        let chat = place.chat(adjust).await;
+        let io = Io::builder().engine(place.engine.clone());
+        let io = io.namespace("/", |namespace| events::namespace(&chat, namespace));
         let io = io.build();
         chat.attach(&io);
         Self {
             chat,
             io,
             router: rest::router(),
-            directory,
+            place,
         }
     }
 
@@ -111,20 +164,23 @@ impl World {
     pub(super) async fn restart(self) -> Self {
         self.io.close();
         self.chat.close().await;
-        Self::open(self.directory, |_| ()).await
+        Self::open(self.place, |_| ()).await
     }
 
     /// A request as it stands.
     pub(super) async fn request(&self, request: Request<Full<Bytes>>) -> Answer {
         let peer = SocketAddr::from(([127, 0, 0, 1], 9));
+        let (method, path) = (
+            request.method().to_string(),
+            request.uri().path().to_owned(),
+        );
         let chat = Arc::clone(&self.chat);
         let (parts, body) = self.router.handle(chat, request, peer).await.into_parts();
         let body = body.collect().await.expect("a full body").to_bytes();
         let body = serde_json::from_slice(&body).expect("every reply is JSON");
-        Answer {
-            status: parts.status.as_u16(),
-            body,
-        }
+        let status = parts.status.as_u16();
+        check_reply(&method, &path, status, &body);
+        Answer { status, body }
     }
 
     /// A request with a JSON body, or none for `null`.

@@ -5,13 +5,22 @@
 
 mod broadcast;
 pub(crate) mod local;
+mod memory;
+mod metrics;
+pub(crate) mod recovery;
 pub(crate) mod rooms;
 
+use std::time::Duration;
+
 use engineio::Frame;
+use futures_util::future::{BoxFuture, FutureExt, ready};
 
 pub use local::LocalAdapter;
+pub use metrics::Metrics;
+pub use recovery::{Offset, RecoveryOptions, SavedRoom, Session};
 
-use super::server::socket::Socket;
+use super::proto::args::Args;
+use super::server::socket::{EmitError, Socket};
 
 /// Whom a broadcast, or another operation on many sockets, means.
 #[derive(Debug, Clone, Default)]
@@ -23,7 +32,42 @@ pub struct Target<'a> {
     pub except: Vec<&'a str>,
     /// Not this socket.
     pub skip: Option<&'a Socket>,
+    /// On this node only.
+    pub local: bool,
 }
+
+/// Something that happened to a room. The room of a socket's own id is one of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RoomEvent<'a> {
+    /// `create-room`: somebody is about to be the first in it.
+    Created {
+        /// Its name.
+        room: &'a str,
+    },
+    /// `join-room`: a socket is in it now.
+    Joined {
+        /// Its name.
+        room: &'a str,
+        /// The socket's id.
+        id: &'a str,
+    },
+    /// `leave-room`: a socket is no longer in it.
+    Left {
+        /// Its name.
+        room: &'a str,
+        /// The socket's id.
+        id: &'a str,
+    },
+    /// `delete-room`: the last one has left it.
+    Deleted {
+        /// Its name.
+        room: &'a str,
+    },
+}
+
+/// Is told what happens to rooms, with none of the adapter's locks held.
+pub type RoomObserver = Box<dyn Fn(RoomEvent<'_>) + Send + Sync>;
 
 /// How much a packet matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -83,6 +127,12 @@ pub trait Adapter: Send + Sync + 'static {
     /// Sends a packet to everybody who is meant, once.
     fn broadcast(&self, frame: &Frame, target: &Target<'_>, delivery: Delivery);
 
+    /// Sends a packet to everybody who is meant, once, but not to those who are behind with what they
+    /// were sent before: they are left out of it, and listed as far as they are connected to this
+    /// process. [`NamespaceBuilder::on_drain`](super::NamespaceBuilder::on_drain) tells when each
+    /// has caught up.
+    fn broadcast_unless_behind(&self, frame: &Frame, target: &Target<'_>) -> Vec<Socket>;
+
     /// Everybody who is meant, once, as far as they are connected to this process.
     fn sockets(&self, target: &Target<'_>) -> Vec<Socket>;
 
@@ -119,4 +169,103 @@ pub trait Adapter: Send + Sync + 'static {
             socket.disconnect(close);
         }
     }
+
+    /// Tells `observer` from now on what happens to rooms. Called once, before any socket is added.
+    fn observe_rooms(&mut self, observer: RoomObserver) {
+        _ = observer;
+    }
+
+    /// Whether the state of a connection is kept for a client that loses it. Then every socket has
+    /// a secret ([`Session::pid`]) that its client is told.
+    fn recovers(&self) -> bool {
+        false
+    }
+
+    /// The offset of the next event, which must be given to [`Adapter::broadcast_marked`] or
+    /// [`Adapter::send_marked`]. `None` when nothing is recovered.
+    fn next_offset(&self) -> Option<Offset> {
+        None
+    }
+
+    /// As [`Adapter::broadcast`], for a packet that carries `offset`. One that is queued is
+    /// remembered, so that whoever loses the connection gets it afterwards; of one that is volatile
+    /// the place alone.
+    fn broadcast_marked(
+        &self,
+        frame: &Frame,
+        offset: Offset,
+        target: &Target<'_>,
+        delivery: Delivery,
+    ) {
+        _ = offset;
+        self.broadcast(frame, target, delivery);
+    }
+
+    /// Sends a packet that carries `offset` to one socket, or remembers it for a socket that lost
+    /// its connection and may come back.
+    ///
+    /// # Errors
+    /// The socket is gone for good, or too slow.
+    fn send_marked(&self, socket: &Socket, frame: Frame, offset: Offset) -> Result<(), EmitError> {
+        _ = offset;
+        socket.send(frame)
+    }
+
+    /// Keeps what is left of a socket that lost its connection, or of one that was restored and is
+    /// not wanted ([`Session::of`], before [`Adapter::remove`]).
+    fn persist_session(&self, session: Session) {
+        _ = session;
+    }
+
+    /// Gives out the session of a `pid`, if what its client has missed since `offset` is known. It
+    /// is given out once; a socket that is still connected under this pid is ended in the same
+    /// moment.
+    fn restore_session<'a>(
+        &'a self,
+        pid: &'a str,
+        offset: Option<&'a str>,
+    ) -> BoxFuture<'a, Option<Session>> {
+        _ = (pid, offset);
+        ready(None).boxed()
+    }
+
+    /// Adds a socket that was restored from `session`: sends it what it has missed, then `connect`,
+    /// and puts it into its rooms, so that nothing is missing or comes twice.
+    fn resume(&self, socket: &Socket, session: &Session, connect: Frame) {
+        _ = socket.session().send(connect);
+        self.add(socket);
+        for room in &session.rooms {
+            _ = self.join(socket, &room.name);
+        }
+    }
+
+    /// Emits an event to the other nodes' servers; see
+    /// [`Namespace::server_side_emit`](super::Namespace::server_side_emit). Does nothing where there
+    /// are none.
+    fn server_side_emit(&self, event: &str, args: &Args) {
+        _ = (event, args);
+    }
+
+    /// As [`Adapter::server_side_emit`], and gives the answers of the nodes that answered in time.
+    fn server_side_emit_with_ack(
+        &self,
+        event: &str,
+        args: &Args,
+        timeout: Duration,
+    ) -> BoxFuture<'static, ServerReplies> {
+        _ = (event, args, timeout);
+        ready(ServerReplies::default()).boxed()
+    }
+
+    /// The server is closed. Nothing is asked of the adapter afterwards.
+    fn close(&self) {}
+}
+
+/// The answers of other nodes to an event of this one.
+#[derive(Debug, Default)]
+pub struct ServerReplies {
+    /// One for each node that answered.
+    pub replies: Vec<Args>,
+    /// How many did not answer in time.
+    pub missing: usize,
 }

@@ -101,6 +101,11 @@ impl<M: Member> Room<M> {
             members: Mutex::new(Members::new()),
         }
     }
+
+    /// How many are in it at this moment.
+    pub(crate) fn len(&self) -> usize {
+        self.members.lock().as_slice().len()
+    }
 }
 
 type Shard<M> = Mutex<HashMap<Box<str>, Arc<Room<M>>>>;
@@ -131,8 +136,8 @@ impl<M: Member> RoomTable<M> {
         self.shard(name).lock().get(name).cloned()
     }
 
-    /// Puts a member into a room, which is made when there is none.
-    pub(crate) fn join(&self, name: &str, member: &M) -> Arc<Room<M>> {
+    /// Puts a member into a room, which is made when there is none; says whether it is the first.
+    pub(crate) fn join(&self, name: &str, member: &M) -> (Arc<Room<M>>, bool) {
         loop {
             let room = self.find_or_make(name);
             let mut members = room.members.lock();
@@ -142,14 +147,15 @@ impl<M: Member> RoomTable<M> {
                 self.forget(&room);
                 continue;
             }
+            let was_empty = members.list.is_empty();
             members.insert(member.clone());
             drop(members);
-            return room;
+            return (room, was_empty);
         }
     }
 
-    /// Takes a member out of a room; an empty room is forgotten.
-    pub(crate) fn leave(&self, room: &Arc<Room<M>>, key: SocketKey) {
+    /// Takes a member out of a room; an empty room is forgotten. Says whether it was the last.
+    pub(crate) fn leave(&self, room: &Arc<Room<M>>, key: SocketKey) -> bool {
         let mut members = room.members.lock();
         members.remove(key);
         members.dead = members.list.is_empty();
@@ -158,6 +164,7 @@ impl<M: Member> RoomTable<M> {
         if dead {
             self.forget(room);
         }
+        dead
     }
 
     fn find_or_make(&self, name: &str) -> Arc<Room<M>> {
@@ -255,7 +262,7 @@ mod tests {
                 let table = Arc::clone(&table);
                 scope.spawn(move || {
                     for _ in 0..2_000 {
-                        let room = table.join("r", &thread);
+                        let (room, _) = table.join("r", &thread);
                         table.leave(&room, thread);
                     }
                     table.join("r", &(thread + 10));

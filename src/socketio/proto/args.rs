@@ -11,31 +11,46 @@ use std::fmt;
 
 use bytes::Bytes;
 use serde::de::{
-    self, DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, IntoDeserializer, SeqAccess,
-    Visitor,
+    self, Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny,
+    IntoDeserializer, SeqAccess, Visitor,
 };
 use serde::forward_to_deserialize_any;
 
+use super::arity::{Wanted, wanted};
 use super::binary::{self, WithAttachments};
+use super::msgpack;
+use super::payload::Payload;
 
 /// Arguments do not have the shape that was asked for. The sender is to blame; the connection lives.
 #[derive(Debug, thiserror::Error)]
 #[error("arguments do not fit: {0}")]
 pub struct ArgsError(#[from] serde_json::Error);
 
-/// The arguments of an event or an answer: raw JSON and attachments.
+/// The arguments of an event or an answer, in the form of the parser that they came through.
 ///
 /// Nothing is parsed until [`data`](Self::data) or [`decode`](Self::decode) is called, and they can
 /// be sent on byte for byte without ever being parsed.
 #[derive(Clone)]
-pub struct Args {
-    /// The whole array, valid JSON without blanks around it.
-    array: Box<str>,
-    /// Where the first argument begins, or the closing bracket stands.
-    from: u32,
-    /// Whether an event's name stands before the arguments.
-    named: bool,
-    attachments: Vec<Bytes>,
+pub struct Args(Form);
+
+#[derive(Clone)]
+pub(crate) enum Form {
+    Json {
+        /// The whole array, valid JSON without blanks around it.
+        array: Box<str>,
+        /// Where the first argument begins, or the closing bracket stands.
+        from: u32,
+        /// Whether an event's name stands before the arguments.
+        named: bool,
+        attachments: Vec<Bytes>,
+    },
+    Msgpack {
+        /// The arguments, one behind the other.
+        items: Bytes,
+        count: u32,
+        /// Whether there are bytes among them.
+        binary: bool,
+    },
 }
 
 impl Args {
@@ -46,77 +61,139 @@ impl Args {
 
     pub(crate) fn named(array: Box<str>, arguments_at: usize, attachments: Vec<Bytes>) -> Self {
         let from = u32::try_from(arguments_at).unwrap_or(u32::MAX);
-        Self {
+        Self(Form::Json {
             array,
             from,
             named: true,
             attachments,
-        }
+        })
     }
 
     pub(crate) fn unnamed(array: Box<str>, attachments: Vec<Bytes>) -> Self {
-        Self {
+        Self(Form::Json {
             array,
             from: 1,
             named: false,
             attachments,
+        })
+    }
+
+    pub(crate) fn msgpack(items: Bytes, count: u32, binary: bool) -> Self {
+        Self(Form::Msgpack {
+            items,
+            count,
+            binary,
+        })
+    }
+
+    pub(crate) fn form(&self) -> &Form {
+        &self.0
+    }
+
+    /// The arguments as they came through the JSON parser: JSON values with commas between them,
+    /// without brackets. Where an attachment belongs stands `{"_placeholder":true,"num":N}`.
+    /// `None` when they came through another.
+    pub fn as_json(&self) -> Option<&str> {
+        let Form::Json { array, from, .. } = &self.0 else {
+            return None;
+        };
+        let to = array.len().saturating_sub(1);
+        let raw = array.get(*from as usize..to).unwrap_or_default();
+        Some(raw.trim_ascii_end())
+    }
+
+    /// The attachments that the placeholders of [`as_json`](Self::as_json) name, in the order of
+    /// their numbers. A clone of one copies no bytes.
+    pub fn attachments(&self) -> &[Bytes] {
+        match &self.0 {
+            Form::Json { attachments, .. } => attachments,
+            Form::Msgpack { .. } => &[],
         }
     }
 
-    /// The arguments as they came: JSON values with commas between them, without brackets.
-    /// Where an attachment belongs stands `{"_placeholder":true,"num":N}`.
-    pub fn raw(&self) -> &str {
-        let to = self.array.len().saturating_sub(1);
-        self.array
-            .get(self.from as usize..to)
-            .unwrap_or_default()
-            .trim_ascii_end()
+    /// Whether there are bytes among the arguments.
+    pub fn has_binary(&self) -> bool {
+        match &self.0 {
+            Form::Json { attachments, .. } => !attachments.is_empty(),
+            Form::Msgpack { binary, .. } => *binary,
+        }
     }
 
-    /// The binary attachments, in the order of their numbers. A clone of one copies no bytes.
-    pub fn attachments(&self) -> &[Bytes] {
-        &self.attachments
+    /// Bytes that they occupy.
+    pub(crate) fn bytes(&self) -> usize {
+        match &self.0 {
+            Form::Json {
+                array, attachments, ..
+            } => array.len() + attachments.iter().map(Bytes::len).sum::<usize>(),
+            Form::Msgpack { items, .. } => items.len(),
+        }
     }
 
     /// Whether there is no argument at all.
     pub fn is_empty(&self) -> bool {
-        self.raw().is_empty()
+        match &self.0 {
+            Form::Json { .. } => self.as_json() == Some(""),
+            Form::Msgpack { count, .. } => *count == 0,
+        }
     }
 
-    /// The first argument. A missing one reads as `null`, so `Option` and `()` accept it.
+    /// What was sent, read as what is emitted is written: a tuple is several arguments, `()` none,
+    /// and everything else the first one. What is missing reads as `null`, so `Option` accepts it;
+    /// what is beyond is ignored, as a JavaScript function does.
     ///
     /// # Errors
     /// It is not a `T`.
     pub fn data<T: DeserializeOwned>(&self) -> Result<T, ArgsError> {
-        let raw = self.raw();
-        if raw.is_empty() {
-            return Ok(T::deserialize(
-                IntoDeserializer::<serde_json::Error>::into_deserializer(()),
-            )?);
+        match wanted::<T>() {
+            Wanted::Arguments => self.decode(),
+            Wanted::Nothing => Ok(T::deserialize(null())?),
+            Wanted::First if self.is_empty() => Ok(T::deserialize(null())?),
+            Wanted::First => self.first(),
         }
-        let mut json = serde_json::Deserializer::from_str(raw);
-        Ok(binary::deserialize(&mut json, &self.attachments)?)
+    }
+
+    fn first<T: DeserializeOwned>(&self) -> Result<T, ArgsError> {
+        Ok(match &self.0 {
+            Form::Json { attachments, .. } => {
+                let raw = self.as_json().unwrap_or_default();
+                let mut json = serde_json::Deserializer::from_str(raw);
+                binary::deserialize(&mut json, attachments)?
+            }
+            Form::Msgpack { items, .. } => T::deserialize(&mut msgpack::Reader::new(items))?,
+        })
     }
 
     /// All arguments, into a tuple or a `Vec`. A tuple gets `null` for what is missing, and what is
-    /// beyond it is ignored, as a JavaScript function does.
+    /// beyond it is ignored.
     ///
     /// # Errors
     /// They are not a `T`.
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T, ArgsError> {
         Ok(T::deserialize(ArgsDeserializer(self))?)
     }
+
+    /// Each argument for itself, whatever it is.
+    pub(crate) fn payloads(&self) -> Result<Vec<Payload>, serde_json::Error> {
+        Vec::deserialize(ArgsDeserializer(self))
+    }
+}
+
+fn null() -> de::value::UnitDeserializer<serde_json::Error> {
+    ().into_deserializer()
 }
 
 impl fmt::Debug for Args {
     /// Sizes only: contents never reach a log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Args({} bytes, {} attachments)",
-            self.raw().len(),
-            self.attachments.len()
-        )
+        match &self.0 {
+            Form::Json { attachments, .. } => write!(
+                f,
+                "Args({} bytes, {} attachments)",
+                self.as_json().unwrap_or_default().len(),
+                attachments.len()
+            ),
+            Form::Msgpack { items, .. } => write!(f, "Args({} bytes)", items.len()),
+        }
     }
 }
 
@@ -131,12 +208,27 @@ impl ArgsDeserializer<'_> {
     where
         Self: 'de,
     {
-        let mut json = serde_json::Deserializer::from_str(&self.0.array);
-        json.deserialize_seq(Arguments {
-            visitor,
-            args: self.0,
-            at_least,
-        })
+        match &self.0.0 {
+            Form::Json {
+                array,
+                named,
+                attachments,
+                ..
+            } => serde_json::Deserializer::from_str(array).deserialize_seq(Arguments {
+                visitor,
+                named: *named,
+                attachments,
+                at_least,
+            }),
+            Form::Msgpack { items, count, .. } => {
+                let mut reader = msgpack::Reader::new(items);
+                visitor.visit_seq(Elements {
+                    seq: &mut msgpack::Elements::new(&mut reader, *count),
+                    attachments: &[],
+                    at_least,
+                })
+            }
+        }
     }
 }
 
@@ -177,7 +269,8 @@ impl<'de> Deserializer<'de> for ArgsDeserializer<'de> {
 /// Skips the name, hands the arguments on, ignores the rest.
 struct Arguments<'a, V> {
     visitor: V,
-    args: &'a Args,
+    named: bool,
+    attachments: &'a [Bytes],
     at_least: usize,
 }
 
@@ -189,12 +282,12 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Arguments<'_, V> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<V::Value, A::Error> {
-        if self.args.named {
+        if self.named {
             seq.next_element::<IgnoredAny>()?;
         }
         let elements = Elements {
             seq: &mut seq,
-            attachments: &self.args.attachments,
+            attachments: self.attachments,
             at_least: self.at_least,
         };
         let value = self.visitor.visit_seq(elements)?;
@@ -268,13 +361,13 @@ mod tests {
     #[test]
     fn raw_arguments_are_the_bytes_that_came() {
         assert_eq!(
-            event(r#"2["message",1,"2",{"3":[true]}]"#, &[]).raw(),
-            r#"1,"2",{"3":[true]}"#
+            event(r#"2["message",1,"2",{"3":[true]}]"#, &[]).as_json(),
+            Some(r#"1,"2",{"3":[true]}"#)
         );
-        assert_eq!(event(r#"2[ "m" , 1 , 2 ] "#, &[]).raw(), "1 , 2");
-        assert_eq!(event(r#"2["m"]"#, &[]).raw(), "");
-        assert_eq!(event(r#"2["m" ]"#, &[]).raw(), "");
-        assert_eq!(Args::none().raw(), "");
+        assert_eq!(event(r#"2[ "m" , 1 , 2 ] "#, &[]).as_json(), Some("1 , 2"));
+        assert_eq!(event(r#"2["m"]"#, &[]).as_json(), Some(""));
+        assert_eq!(event(r#"2["m" ]"#, &[]).as_json(), Some(""));
+        assert_eq!(Args::none().as_json(), Some(""));
     }
 
     #[test]

@@ -1,14 +1,17 @@
-//! How many arguments a value stands for: a tuple is several, `()` is none, anything else is one.
+//! How many arguments a value stands for, written and read: a tuple is several, `()` is none,
+//! anything else is one.
 
 use std::fmt;
 
+use serde::de::{self, DeserializeOwned, Deserializer, Visitor};
+use serde::forward_to_deserialize_any;
 use serde::ser::{self, Impossible, Serialize, Serializer};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Arity {
     None,
     One,
-    Several,
+    Several(usize),
 }
 
 /// Asks the value for its outermost shape; nothing is serialised.
@@ -17,8 +20,25 @@ pub(crate) fn arity<T: Serialize + ?Sized>(data: &T) -> Arity {
         // `serde_json::Value::Null` says "unit" as well, but it takes room in memory.
         Err(Shape::Unit) if size_of_val(data) == 0 => Arity::None,
         Err(Shape::Tuple(0)) => Arity::None,
-        Err(Shape::Tuple(_)) => Arity::Several,
+        Err(Shape::Tuple(count)) => Arity::Several(count),
         _ => Arity::One,
+    }
+}
+
+/// Which arguments a type is read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    Nothing,
+    First,
+    Arguments,
+}
+
+/// Asks the type for its outermost shape; nothing is deserialised.
+pub(crate) fn wanted<T: DeserializeOwned>() -> Wanted {
+    match T::deserialize(Probe) {
+        Err(Shape::Unit) => Wanted::Nothing,
+        Err(Shape::Tuple(_)) => Wanted::Arguments,
+        _ => Wanted::First,
     }
 }
 
@@ -36,6 +56,33 @@ enum Shape {
 impl ser::Error for Shape {
     fn custom<T: fmt::Display>(_: T) -> Self {
         Self::Other
+    }
+}
+
+impl de::Error for Shape {
+    fn custom<T: fmt::Display>(_: T) -> Self {
+        Self::Other
+    }
+}
+
+impl<'de> Deserializer<'de> for Probe {
+    type Error = Shape;
+
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Shape> {
+        Err(Shape::Other)
+    }
+
+    fn deserialize_unit<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Shape> {
+        Err(Shape::Unit)
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(self, len: usize, _: V) -> Result<V::Value, Shape> {
+        Err(Shape::Tuple(len))
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option
+        unit_struct newtype_struct seq tuple_struct map struct enum identifier ignored_any
     }
 }
 

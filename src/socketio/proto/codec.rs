@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::fmt::Write;
 
 use super::json::{self, JsonError};
+use super::msgpack::MsgpackError;
 use super::names::{self, DEFAULT_NAMESPACE, MAX_NAMESPACE_BYTES, NameError};
 use super::packet::{AckId, Header, MAX_ACK_ID, Packet, PacketKind};
 
@@ -43,7 +44,10 @@ pub enum DecodeError {
     /// The payload is not acceptable JSON.
     #[error(transparent)]
     Json(#[from] JsonError),
-    /// JSON that this kind of packet does not carry, or none where some is needed.
+    /// The message is not acceptable MessagePack.
+    #[error(transparent)]
+    Msgpack(#[from] MsgpackError),
+    /// A payload that this kind of packet does not carry, or none where one is needed.
     #[error("payload does not fit a {kind:?} packet")]
     InvalidPayload {
         /// The kind of the packet.

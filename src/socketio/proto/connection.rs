@@ -24,7 +24,9 @@ use super::attachments::{Assembly, AssemblyError};
 use super::binary;
 use super::codec::{self, DecodeError};
 use super::encode::MAX_ATTACHMENTS;
+use super::msgpack::{self, Content};
 use super::packet::{AckId, Packet, PacketKind};
+use super::parser::Parser;
 
 /// Limits of one connection.
 #[derive(Debug, Clone, Copy)]
@@ -82,6 +84,9 @@ pub enum Violation {
     /// Binary data that no packet announced.
     #[error("an attachment without a packet")]
     UnexpectedBinary,
+    /// A text, though every packet is binary with this parser.
+    #[error("a text where every packet is binary")]
+    UnexpectedText,
     /// A packet for a namespace that is not joined.
     #[error("a packet for a namespace that is not joined")]
     NotJoined,
@@ -114,7 +119,7 @@ pub enum Received<'a, S> {
     /// [`Connection::reject`]; until then every packet for the namespace is a violation.
     Connect {
         /// The namespace.
-        namespace: &'a str,
+        namespace: Cow<'a, str>,
         /// The JSON object that came with it, empty when there was none.
         auth: Cow<'a, str>,
     },
@@ -153,6 +158,7 @@ pub struct Connection<S> {
     /// Until when a namespace must be joined; gone for good once one was.
     connect_deadline: Option<Instant>,
     budget: Budget,
+    parser: Parser,
 }
 
 #[derive(Debug)]
@@ -170,7 +176,7 @@ enum State<S> {
 
 impl<S> Connection<S> {
     /// A connection of a session that was opened `now`.
-    pub fn new(limits: &ConnectionLimits, now: Instant) -> Self {
+    pub fn new(parser: Parser, limits: &ConnectionLimits, now: Instant) -> Self {
         Self {
             slots: Vec::new(),
             assembly: None,
@@ -181,6 +187,7 @@ impl<S> Connection<S> {
                 refusals: 0,
                 ignored: 0,
             },
+            parser,
         }
     }
 
@@ -194,12 +201,17 @@ impl<S> Connection<S> {
         limits: &ConnectionLimits,
         now: Instant,
     ) -> Result<Received<'a, S>, Violation> {
+        if self.parser == Parser::Msgpack {
+            return Err(Violation::UnexpectedText);
+        }
         if self.assembly.is_some() {
             return Err(Violation::UnfinishedAttachments);
         }
         let packet = codec::decode(text, limits.max_attachments)?;
         match packet.kind {
-            PacketKind::Connect => self.connect(packet, limits, now),
+            PacketKind::Connect => {
+                self.connect(packet.namespace.into(), packet.payload, limits, now)
+            }
             PacketKind::Disconnect => self.leave(packet.namespace, limits, now),
             PacketKind::ConnectError => Err(Violation::WrongDirection),
             PacketKind::Event | PacketKind::Ack => {
@@ -232,6 +244,9 @@ impl<S> Connection<S> {
         limits: &ConnectionLimits,
         now: Instant,
     ) -> Result<Received<'_, S>, Violation> {
+        if self.parser == Parser::Msgpack {
+            return self.handle_packet(msgpack::decode(&data)?, limits, now);
+        }
         let mut assembly = self.assembly.take().ok_or(Violation::UnexpectedBinary)?;
         if !assembly.add(data, limits.max_attachment_bytes)? {
             self.assembly = Some(assembly);
@@ -246,6 +261,30 @@ impl<S> Connection<S> {
             limits,
             now,
         )
+    }
+
+    /// A packet that is whole in itself.
+    fn handle_packet(
+        &mut self,
+        packet: msgpack::Packet,
+        limits: &ConnectionLimits,
+        now: Instant,
+    ) -> Result<Received<'_, S>, Violation> {
+        let msgpack::Packet {
+            namespace,
+            ack_id,
+            content,
+        } = packet;
+        let (name, args) = match content {
+            Content::Connect(auth) => {
+                return self.connect(namespace.into_string().into(), auth.into(), limits, now);
+            }
+            Content::Disconnect => return self.leave(&namespace, limits, now),
+            Content::ConnectError => return Err(Violation::WrongDirection),
+            Content::Event(name, args) => (Some(name), args),
+            Content::Ack(args) => (None, args),
+        };
+        self.deliver(&namespace, name, ack_id, args, limits, now)
     }
 
     /// The time of [`poll_timeout`](Self::poll_timeout) has come.
@@ -374,7 +413,8 @@ impl<S> Connection<S> {
 
     fn connect<'a>(
         &mut self,
-        packet: Packet<'a>,
+        namespace: Cow<'a, str>,
+        auth: Cow<'a, str>,
         limits: &ConnectionLimits,
         now: Instant,
     ) -> Result<Received<'a, S>, Violation> {
@@ -383,21 +423,21 @@ impl<S> Connection<S> {
         if self.budget.connects > limits.connects_per_minute {
             return Err(Violation::Flood);
         }
-        let namespace = packet.namespace;
         let full = self.slots.len() >= limits.max_namespaces;
-        match self.slot(namespace) {
+        match self.slot(&namespace) {
             Some(slot) if matches!(slot.state, State::Dismissed) => slot.state = State::Connecting,
             Some(_) => return Err(Violation::SecondConnect),
             None if full => return Err(Violation::TooManyNamespaces),
-            None => self.slots.push(Slot {
-                namespace: namespace.into(),
-                state: State::Connecting,
-            }),
+            None => {
+                // Most clients join one namespace, and stay.
+                self.slots.reserve_exact(1);
+                self.slots.push(Slot {
+                    namespace: (*namespace).into(),
+                    state: State::Connecting,
+                });
+            }
         }
-        Ok(Received::Connect {
-            namespace,
-            auth: packet.payload,
-        })
+        Ok(Received::Connect { namespace, auth })
     }
 
     fn leave(

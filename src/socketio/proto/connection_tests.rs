@@ -22,7 +22,7 @@ impl Client {
     fn new() -> Self {
         let (limits, now) = (ConnectionLimits::default(), Instant::now());
         Self {
-            connection: Connection::new(&limits, now),
+            connection: Connection::new(Parser::Json, &limits, now),
             limits,
             now,
         }
@@ -64,7 +64,7 @@ fn outcome(received: Result<Received<'_, u32>, Violation>) -> Outcome {
     match received {
         Ok(Received::Nothing) => Outcome::Nothing,
         Ok(Received::Connect { namespace, auth }) => {
-            Outcome::Connect(namespace.to_owned(), auth.into_owned())
+            Outcome::Connect(namespace.into_owned(), auth.into_owned())
         }
         Ok(Received::Disconnect { socket }) => Outcome::Disconnect(socket),
         Ok(Received::Event {
@@ -76,14 +76,17 @@ fn outcome(received: Result<Received<'_, u32>, Violation>) -> Outcome {
             *socket,
             name.into(),
             ack_id,
-            args.raw().to_owned(),
+            args.as_json().expect("JSON").to_owned(),
             args.attachments().len(),
         ),
-        Ok(Received::Ack { socket, id, args }) => Outcome::Ack(*socket, id, args.raw().to_owned()),
+        Ok(Received::Ack { socket, id, args }) => {
+            Outcome::Ack(*socket, id, args.as_json().expect("JSON").to_owned())
+        }
         Err(violation) => Outcome::Closed(match violation {
             Violation::Decode(_) => "decode",
             Violation::Assembly(_) => "assembly",
             Violation::IllegalPlaceholder => "placeholder",
+            Violation::UnexpectedText => "text",
             Violation::UnfinishedAttachments => "unfinished",
             Violation::UnexpectedBinary => "unexpected binary",
             Violation::NotJoined => "not joined",
@@ -462,4 +465,39 @@ proptest! {
             }
         }
     }
+}
+
+/// The messages are those that `notepack.io` writes.
+#[test]
+fn trap_80_with_msgpack_the_rules_are_the_same_and_every_packet_is_binary() {
+    let (limits, now) = (ConnectionLimits::default(), Instant::now());
+    let mut connection: Connection<u32> = Connection::new(Parser::Msgpack, &limits, now);
+    let message = |bytes: &'static [u8]| Bytes::from_static(bytes);
+    let connect = message(b"\x83\xa4type\x00\xa4data\xd4\x00\x00\xa3nsp\xa1/");
+    let event = message(b"\x84\xa4type\x02\xa4data\x92\xa1e\xc4\x01\x07\xa2id\x05\xa3nsp\xa1/");
+    let early = connection.handle_binary(event.clone(), &limits, now);
+    assert!(matches!(early, Err(Violation::NotJoined)));
+    match connection.handle_binary(connect.clone(), &limits, now) {
+        Ok(Received::Connect { namespace, auth }) => assert_eq!((&*namespace, &*auth), ("/", "")),
+        other => panic!("{other:?}"),
+    }
+    assert!(connection.accept("/", 1));
+    match connection.handle_binary(event, &limits, now) {
+        Ok(Received::Event {
+            socket,
+            name,
+            ack_id,
+            args,
+        }) => {
+            assert_eq!((*socket, &*name, ack_id), (1, "e", Some(5)));
+            assert_eq!(args.data::<Bytes>().expect("bytes"), &[7][..]);
+        }
+        other => panic!("{other:?}"),
+    }
+    let again = connection.handle_binary(connect, &limits, now);
+    assert!(matches!(again, Err(Violation::SecondConnect)));
+    let text = connection.handle_text("0", &limits, now);
+    assert!(matches!(text, Err(Violation::UnexpectedText)));
+    let nonsense = connection.handle_binary(message(b"\xc1"), &limits, now);
+    assert!(matches!(nonsense, Err(Violation::Decode(_))));
 }

@@ -1,20 +1,25 @@
-//! Outgoing packets, written straight into a [`Frame`].
+//! Outgoing packets, written straight into a [`Frame`]; here in the form of the JSON parser, in
+//! [`msgpack`] in the other.
 //!
 //! Bytes inside a value (anything that serialises as bytes, like [`Bytes`]) become attachments and
 //! leave `{"_placeholder":true,"num":N}` behind. A tuple at the top is several arguments.
 
-use std::io::{self, Write as _};
+use std::io;
 
 use bytes::Bytes;
 use engineio::{Frame, FrameBuilder};
 use serde::Serialize;
+use serde::ser::{SerializeTuple, Serializer};
 use serde_json::ser::Formatter;
 
-use super::args::Args;
+use super::args::{Args, Form};
 use super::arity::{Arity, arity};
 use super::codec::encode_header;
+use super::msgpack;
 use super::names::{self, NameError};
 use super::packet::{AckId, Header, PacketKind};
+use super::parser::{Envelope, Parser};
+use super::payload::Payload;
 
 /// Attachments that one packet may have, in and out: the official client closes on more.
 pub const MAX_ATTACHMENTS: u16 = 10;
@@ -26,7 +31,7 @@ pub enum EncodeError {
     /// The event's name is refused.
     #[error(transparent)]
     Name(#[from] NameError),
-    /// The value has no JSON form.
+    /// The value has no form on the wire.
     #[error("not serialisable: {0}")]
     Json(#[from] serde_json::Error),
     /// More attachments than a client accepts.
@@ -40,76 +45,118 @@ pub enum EncodeError {
     Unstable,
 }
 
+/// What an event carries beside its name and arguments; a packet that is answered has no offset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mark<'a> {
+    /// Nothing.
+    Plain,
+    /// The id under which an answer is awaited, or given.
+    Ack(AckId),
+    /// One more argument: from where a client that lost its connection goes on.
+    Offset(&'a str),
+}
+
+impl<'a> Mark<'a> {
+    pub(crate) fn ack_id(self) -> Option<AckId> {
+        match self {
+            Self::Ack(id) => Some(id),
+            Self::Plain | Self::Offset(_) => None,
+        }
+    }
+
+    pub(crate) fn offset(self) -> Option<&'a str> {
+        match self {
+            Self::Offset(offset) => Some(offset),
+            Self::Plain | Self::Ack(_) => None,
+        }
+    }
+}
+
+/// Whether the packet of an event ends with a text, which the official client would take for an
+/// offset.
+pub(crate) fn ends_with_text<T: Serialize + ?Sized>(data: &T) -> bool {
+    let last = |end: &[u8]| serde_json::to_vec(data).is_ok_and(|json| json.ends_with(end));
+    match arity(data) {
+        // Then the name is the last.
+        Arity::None | Arity::Several(0) => true,
+        Arity::One => last(b"\""),
+        Arity::Several(_) => last(b"\"]"),
+    }
+}
+
+/// What would be sent for `data`, as a receiver gets it.
+pub(crate) fn arguments<T: Serialize + ?Sized>(data: &T) -> Result<Args, EncodeError> {
+    let mut array = Vec::new();
+    let attachments = write_array(&mut array, None, data, None)?;
+    let array = String::from_utf8_lossy(&array).into_owned();
+    Ok(Args::unnamed(array.into(), attachments))
+}
+
 /// An event: `2["name",…]`, or with attachments `5<n>-["name",…]`.
 pub(crate) fn event<T: Serialize + ?Sized>(
-    namespace: &str,
-    ack_id: Option<AckId>,
+    to: Envelope<'_>,
+    mark: Mark<'_>,
     name: &str,
     data: &T,
 ) -> Result<Frame, EncodeError> {
     names::check_event_name(name)?;
-    packet(
-        [PacketKind::Event, PacketKind::BinaryEvent],
-        namespace,
-        ack_id,
-        Some(name),
-        data,
-    )
+    packet(to, mark, Some(name), data)
+}
+
+/// An event to `namespace` in the form of the JSON parser, to be sent to any number of sessions.
+///
+/// # Errors
+/// The name is refused, or the value has no form on the wire.
+pub fn event_frame<T: Serialize + ?Sized>(
+    namespace: &str,
+    name: &str,
+    data: &T,
+) -> Result<Frame, EncodeError> {
+    let parser = Parser::Json;
+    event(Envelope { parser, namespace }, Mark::Plain, name, data)
 }
 
 /// The answer to an event: `3<id>[…]`, or with attachments `6<n>-<id>[…]`.
 pub(crate) fn ack<T: Serialize + ?Sized>(
-    namespace: &str,
+    to: Envelope<'_>,
     id: AckId,
     data: &T,
 ) -> Result<Frame, EncodeError> {
-    packet(
-        [PacketKind::Ack, PacketKind::BinaryAck],
-        namespace,
-        Some(id),
-        None,
-        data,
-    )
+    packet(to, Mark::Ack(id), None, data)
 }
 
 /// An event with arguments that are sent on as they came.
 pub(crate) fn raw_event(
-    namespace: &str,
-    ack_id: Option<AckId>,
+    to: Envelope<'_>,
+    mark: Mark<'_>,
     name: &str,
     args: &Args,
 ) -> Result<Frame, EncodeError> {
     names::check_event_name(name)?;
-    raw(
-        [PacketKind::Event, PacketKind::BinaryEvent],
-        namespace,
-        ack_id,
-        Some(name),
-        args,
-    )
+    raw(to, mark, Some(name), args)
 }
 
 /// An answer with arguments that are sent on as they came.
-pub(crate) fn raw_ack(namespace: &str, id: AckId, args: &Args) -> Result<Frame, EncodeError> {
-    raw(
-        [PacketKind::Ack, PacketKind::BinaryAck],
-        namespace,
-        Some(id),
-        None,
-        args,
-    )
+pub(crate) fn raw_ack(to: Envelope<'_>, id: AckId, args: &Args) -> Result<Frame, EncodeError> {
+    raw(to, Mark::Ack(id), None, args)
 }
 
 /// Grants a namespace: `0{"sid":"…"}`.
-pub(crate) fn connect(namespace: &str, sid: &str) -> Frame {
-    let mut frame = begin(PacketKind::Connect, 0, namespace, None);
-    let _ = write_all(&mut frame, &[r#"{"sid":""#, sid, r#""}"#]);
-    frame.finish()
+///
+/// `pid` is the secret with which the client may recover the socket's state, when it may.
+pub(crate) fn connect(to: Envelope<'_>, sid: &str, pid: Option<&str>) -> Frame {
+    #[derive(Serialize)]
+    struct Granted<'a> {
+        sid: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pid: Option<&'a str>,
+    }
+    with_data(PacketKind::Connect, to, &Granted { sid, pid })
 }
 
 /// Refuses a namespace: `4{"message":"…"}`, with `data` when there is some.
 pub(crate) fn connect_error(
-    namespace: &str,
+    to: Envelope<'_>,
     message: &str,
     data: Option<&serde_json::Value>,
 ) -> Frame {
@@ -119,15 +166,26 @@ pub(crate) fn connect_error(
         #[serde(skip_serializing_if = "Option::is_none")]
         data: Option<&'a serde_json::Value>,
     }
-    let mut frame = begin(PacketKind::ConnectError, 0, namespace, None);
-    // Neither a string nor a `Value` can fail, and the frame takes every byte.
-    let _ = serde_json::to_writer(&mut frame, &Refusal { message, data });
-    frame.finish()
+    with_data(PacketKind::ConnectError, to, &Refusal { message, data })
 }
 
 /// Ends a namespace: `1`.
-pub(crate) fn disconnect(namespace: &str) -> Frame {
-    begin(PacketKind::Disconnect, 0, namespace, None).finish()
+pub(crate) fn disconnect(to: Envelope<'_>) -> Frame {
+    match to.parser {
+        Parser::Json => begin(PacketKind::Disconnect, 0, to.namespace, None).finish(),
+        Parser::Msgpack => msgpack::disconnect(to.namespace),
+    }
+}
+
+/// A packet with an object of texts and plain values: neither can fail to be written.
+fn with_data<T: Serialize>(kind: PacketKind, to: Envelope<'_>, data: &T) -> Frame {
+    if to.parser == Parser::Msgpack {
+        return msgpack::with_data(kind, to.namespace, data);
+    }
+    let mut frame = begin(kind, 0, to.namespace, None);
+    // The frame takes every byte.
+    let _ = serde_json::to_writer(&mut frame, data);
+    frame.finish()
 }
 
 fn begin(
@@ -150,23 +208,44 @@ fn begin(
     frame
 }
 
-/// Writes the packet as if it had no attachments, and once more when it turns out to have some,
-/// because their number stands before them.
+/// An event when there is a name, else an answer.
 fn packet<T: Serialize + ?Sized>(
-    [plain, binary]: [PacketKind; 2],
-    namespace: &str,
-    ack_id: Option<AckId>,
+    to: Envelope<'_>,
+    mark: Mark<'_>,
     name: Option<&str>,
     data: &T,
 ) -> Result<Frame, EncodeError> {
-    let mut frame = begin(plain, 0, namespace, ack_id);
-    let found = write_array(&mut frame, name, data)?;
+    match to.parser {
+        Parser::Json => text_packet(to.namespace, mark, name, data),
+        Parser::Msgpack => Ok(msgpack::event_or_ack(to.namespace, mark, name, data)?),
+    }
+}
+
+/// The kinds without and with attachments.
+fn kinds(name: Option<&str>) -> [PacketKind; 2] {
+    match name {
+        Some(_) => [PacketKind::Event, PacketKind::BinaryEvent],
+        None => [PacketKind::Ack, PacketKind::BinaryAck],
+    }
+}
+
+/// Writes the packet as if it had no attachments, and once more when it turns out to have some,
+/// because their number stands before them.
+fn text_packet<T: Serialize + ?Sized>(
+    namespace: &str,
+    mark: Mark<'_>,
+    name: Option<&str>,
+    data: &T,
+) -> Result<Frame, EncodeError> {
+    let [plain, binary] = kinds(name);
+    let mut frame = begin(plain, 0, namespace, mark.ack_id());
+    let found = write_array(&mut frame, name, data, mark.offset())?;
     if found.is_empty() {
         return Ok(frame.finish());
     }
     let count = attachment_count(found.len())?;
-    let mut frame = begin(binary, count, namespace, ack_id);
-    let found = write_array(&mut frame, name, data)?;
+    let mut frame = begin(binary, count, namespace, mark.ack_id());
+    let found = write_array(&mut frame, name, data, mark.offset())?;
     if found.len() != usize::from(count) {
         return Err(EncodeError::Unstable);
     }
@@ -176,21 +255,53 @@ fn packet<T: Serialize + ?Sized>(
     Ok(frame.finish())
 }
 
+/// Arguments are written again only when they came through another parser than that of the
+/// receivers, from another server in this process.
 fn raw(
-    [plain, binary]: [PacketKind; 2],
-    namespace: &str,
-    ack_id: Option<AckId>,
+    to: Envelope<'_>,
+    mark: Mark<'_>,
     name: Option<&str>,
     args: &Args,
 ) -> Result<Frame, EncodeError> {
+    match (to.parser, args.form()) {
+        (Parser::Json, Form::Json { .. }) => raw_text(to.namespace, mark, name, args),
+        (Parser::Msgpack, Form::Msgpack { items, count, .. }) => {
+            let frame = msgpack::raw_event_or_ack(to.namespace, mark, name, *count, items);
+            Ok(frame)
+        }
+        _ => packet(to, mark, name, &Arguments(args.payloads()?)),
+    }
+}
+
+fn raw_text(
+    namespace: &str,
+    mark: Mark<'_>,
+    name: Option<&str>,
+    args: &Args,
+) -> Result<Frame, EncodeError> {
+    let [plain, binary] = kinds(name);
     let count = attachment_count(args.attachments().len())?;
     let kind = if count == 0 { plain } else { binary };
-    let mut frame = begin(kind, count, namespace, ack_id);
-    write_raw_array(&mut frame, name, args.raw())?;
+    let mut frame = begin(kind, count, namespace, mark.ack_id());
+    let raw = args.as_json().unwrap_or_default();
+    write_raw_array(&mut frame, name, raw, mark.offset())?;
     for attachment in args.attachments() {
         frame.attach(attachment.clone());
     }
     Ok(frame.finish())
+}
+
+/// Values that are one argument each.
+struct Arguments(Vec<Payload>);
+
+impl Serialize for Arguments {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut tuple = serializer.serialize_tuple(self.0.len())?;
+        self.0
+            .iter()
+            .try_for_each(|payload| tuple.serialize_element(payload))?;
+        tuple.end()
+    }
 }
 
 fn attachment_count(got: usize) -> Result<u16, EncodeError> {
@@ -201,19 +312,22 @@ fn attachment_count(got: usize) -> Result<u16, EncodeError> {
 }
 
 fn write_raw_array(
-    frame: &mut FrameBuilder,
+    frame: &mut impl io::Write,
     name: Option<&str>,
     raw: &str,
+    offset: Option<&str>,
 ) -> Result<(), serde_json::Error> {
     let comma = write_name(frame, name)? && !raw.is_empty();
-    write_all(frame, &[if comma { "," } else { "" }, raw, "]"])
+    write_all(frame, &[if comma { "," } else { "" }, raw])?;
+    close_array(frame, offset)
 }
 
 /// Writes `["name",…]` and gives the attachments that were found on the way.
 fn write_array<T: Serialize + ?Sized>(
-    frame: &mut FrameBuilder,
+    frame: &mut impl io::Write,
     name: Option<&str>,
     data: &T,
+    offset: Option<&str>,
 ) -> Result<Vec<Bytes>, serde_json::Error> {
     let arity = arity(data);
     let named = write_name(frame, name)?;
@@ -224,7 +338,7 @@ fn write_array<T: Serialize + ?Sized>(
         }
         let mut pending = Pending {
             attachments: &mut attachments,
-            unwrap: arity == Arity::Several,
+            unwrap: matches!(arity, Arity::Several(_)),
             depth: 0,
         };
         data.serialize(&mut serde_json::Serializer::with_formatter(
@@ -232,20 +346,29 @@ fn write_array<T: Serialize + ?Sized>(
             &mut pending,
         ))?;
     }
-    write_all(frame, &["]"])?;
+    close_array(frame, offset)?;
     Ok(attachments)
 }
 
 /// Opens the array; says whether there is a name in it.
-fn write_name(frame: &mut FrameBuilder, name: Option<&str>) -> Result<bool, serde_json::Error> {
+fn write_name(frame: &mut impl io::Write, name: Option<&str>) -> Result<bool, serde_json::Error> {
     write_all(frame, &["["])?;
     if let Some(name) = name {
-        serde_json::to_writer(frame, name)?;
+        serde_json::to_writer(&mut *frame, name)?;
     }
     Ok(name.is_some())
 }
 
-fn write_all(frame: &mut FrameBuilder, parts: &[&str]) -> Result<(), serde_json::Error> {
+/// Ends the array of an event, with the offset behind the arguments when there is one.
+fn close_array(frame: &mut impl io::Write, offset: Option<&str>) -> Result<(), serde_json::Error> {
+    match offset {
+        // Of letters, digits, `-` and `_`: nothing to escape.
+        Some(offset) => write_all(frame, &[",\"", offset, "\"]"]),
+        None => write_all(frame, &["]"]),
+    }
+}
+
+fn write_all(frame: &mut impl io::Write, parts: &[&str]) -> Result<(), serde_json::Error> {
     let written = parts
         .iter()
         .try_for_each(|part| frame.write_all(part.as_bytes()));
@@ -302,6 +425,9 @@ mod tests {
     use engineio::proto::outbox::{Outbox, OutboxLimits};
     use serde_json::{Value, json};
 
+    const ROOT: Envelope<'_> = Envelope::json("/");
+    const NS: Envelope<'_> = Envelope::json("/ns");
+
     /// The packet's text, without the Engine.IO type character.
     fn text(frame: &Frame) -> String {
         let record = records(frame).remove(0);
@@ -319,7 +445,7 @@ mod tests {
     }
 
     fn emitted<T: Serialize + ?Sized>(data: &T) -> String {
-        text(&event("/", None, "e", data).expect("encodable"))
+        text(&event(ROOT, Mark::Plain, "e", data).expect("encodable"))
     }
 
     #[test]
@@ -342,27 +468,31 @@ mod tests {
     #[test]
     fn trap_69_the_default_namespace_is_never_written() {
         assert_eq!(
-            text(&event("/", Some(3), "e", &1).expect("encodable")),
+            text(&event(ROOT, Mark::Ack(3), "e", &1).expect("encodable")),
             r#"23["e",1]"#
         );
         assert_eq!(
-            text(&event("/ns", Some(3), "e", &1).expect("encodable")),
+            text(&event(NS, Mark::Ack(3), "e", &1).expect("encodable")),
             r#"2/ns,3["e",1]"#
         );
-        assert_eq!(text(&connect("/", "abc")), r#"0{"sid":"abc"}"#);
-        assert_eq!(text(&connect("/ns", "abc")), r#"0/ns,{"sid":"abc"}"#);
-        assert_eq!(text(&disconnect("/")), "1");
-        assert_eq!(text(&disconnect("/ns")), "1/ns,");
+        assert_eq!(text(&connect(ROOT, "abc", None)), r#"0{"sid":"abc"}"#);
+        assert_eq!(text(&connect(NS, "abc", None)), r#"0/ns,{"sid":"abc"}"#);
+        assert_eq!(text(&disconnect(ROOT)), "1");
+        assert_eq!(text(&disconnect(NS)), "1/ns,");
     }
 
     #[test]
     fn trap_58_and_59_a_refusal_is_an_object_with_a_message() {
-        let refusal = connect_error("/random", "Invalid namespace", None);
+        let refusal = connect_error(Envelope::json("/random"), "Invalid namespace", None);
         assert_eq!(
             text(&refusal),
             r#"4/random,{"message":"Invalid namespace"}"#
         );
-        let refusal = connect_error("/deny", "not allowed", Some(&json!({"code":42})));
+        let refusal = connect_error(
+            Envelope::json("/deny"),
+            "not allowed",
+            Some(&json!({"code":42})),
+        );
         assert_eq!(
             text(&refusal),
             r#"4/deny,{"message":"not allowed","data":{"code":42}}"#
@@ -371,13 +501,13 @@ mod tests {
 
     #[test]
     fn trap_78_an_answer_without_arguments_is_an_empty_array() {
-        assert_eq!(text(&ack("/", 7, &()).expect("encodable")), "37[]");
+        assert_eq!(text(&ack(ROOT, 7, &()).expect("encodable")), "37[]");
         assert_eq!(
-            text(&ack("/", 456, &(1, "2")).expect("encodable")),
+            text(&ack(ROOT, 456, &(1, "2")).expect("encodable")),
             r#"3456[1,"2"]"#
         );
         assert_eq!(
-            text(&ack("/ns", 1, &vec![1]).expect("encodable")),
+            text(&ack(NS, 1, &vec![1]).expect("encodable")),
             "3/ns,1[[1]]"
         );
     }
@@ -385,8 +515,13 @@ mod tests {
     #[test]
     fn bytes_become_attachments() {
         let bytes = |text: &'static str| Bytes::from_static(text.as_bytes());
-        let frame =
-            event("/", None, "e", &(bytes("ab"), json!(1), vec![bytes("")])).expect("encodable");
+        let frame = event(
+            ROOT,
+            Mark::Plain,
+            "e",
+            &(bytes("ab"), json!(1), vec![bytes("")]),
+        )
+        .expect("encodable");
         let placeholders = r#"{"_placeholder":true,"num":0},1,[{"_placeholder":true,"num":1}]"#;
         assert_eq!(
             records(&frame),
@@ -396,7 +531,7 @@ mod tests {
                 "b".to_owned()
             ]
         );
-        let frame = ack("/", 789, &bytes("ab")).expect("encodable");
+        let frame = ack(ROOT, 789, &bytes("ab")).expect("encodable");
         assert_eq!(text(&frame), r#"61-789[{"_placeholder":true,"num":0}]"#);
     }
 
@@ -404,16 +539,16 @@ mod tests {
     fn trap_71_eleven_attachments_are_refused_before_the_client_would() {
         let eleven = vec![Bytes::from_static(b"x"); 11];
         assert!(matches!(
-            event("/", None, "e", &eleven),
+            event(ROOT, Mark::Plain, "e", &eleven),
             Err(EncodeError::TooManyAttachments { got: 11 })
         ));
-        assert!(event("/", None, "e", &eleven[..10]).is_ok());
+        assert!(event(ROOT, Mark::Plain, "e", &eleven[..10]).is_ok());
     }
 
     #[test]
     fn trap_66_reserved_names_cannot_be_emitted() {
         assert!(matches!(
-            event("/", None, "disconnect", &()),
+            event(ROOT, Mark::Plain, "disconnect", &()),
             Err(EncodeError::Name(NameError::Reserved))
         ));
     }
@@ -422,7 +557,7 @@ mod tests {
     fn a_value_without_a_json_form_is_an_error() {
         let map = std::collections::HashMap::from([(vec![1], 1)]);
         assert!(matches!(
-            event("/", None, "e", &map),
+            event(ROOT, Mark::Plain, "e", &map),
             Err(EncodeError::Json(_))
         ));
     }
@@ -449,11 +584,11 @@ mod tests {
                 Vec::new(),
             );
             assert_eq!(
-                text(&raw_event("/", None, name, &args).expect("encodable")),
+                text(&raw_event(ROOT, Mark::Plain, name, &args).expect("encodable")),
                 sent
             );
-            let answer = text(&raw_ack("/", 5, &args).expect("encodable"));
-            assert_eq!(answer, format!("35[{}]", args.raw()));
+            let answer = text(&raw_ack(ROOT, 5, &args).expect("encodable"));
+            assert_eq!(answer, format!("35[{}]", args.as_json().expect("JSON")));
         }
     }
 }

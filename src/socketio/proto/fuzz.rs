@@ -4,14 +4,17 @@
 use std::time::Instant;
 
 use bytes::Bytes;
+use serde::Serialize;
 use serde_json::Value;
 
-use super::args::Args;
+use super::args::{Args, Form};
 use super::codec::{decode, encode_header};
 use super::connection::{Connection, ConnectionLimits, Received};
 use super::encode::MAX_ATTACHMENTS;
-use super::names::{MAX_EVENT_NAME_BYTES, MAX_NAMESPACE_BYTES, is_reserved};
+use super::msgpack::{self, Content};
+use super::names::{MAX_NAMESPACE_BYTES, is_reserved};
 use super::packet::{Header, MAX_ACK_ID};
+use super::parser::Parser;
 
 /// Target `sio_packet`: what decodes is within every limit, is JSON for `serde_json` too, and
 /// encodes to a text that decodes to the same packet.
@@ -28,7 +31,7 @@ pub fn sio_packet(data: &[u8]) {
     assert!(packet.ack_id.is_none_or(|id| id <= MAX_ACK_ID));
     assert_eq!(packet.kind.is_event(), packet.name.is_some());
     if let Some(name) = &packet.name {
-        assert!(!is_reserved(name) && name.len() <= MAX_EVENT_NAME_BYTES);
+        assert!(!is_reserved(name));
         let args = Args::named(
             packet.payload.as_ref().into(),
             packet.arguments_at,
@@ -36,7 +39,8 @@ pub fn sio_packet(data: &[u8]) {
         );
         let values: Vec<Value> = args.decode().expect("an array");
         let again: Vec<Value> =
-            serde_json::from_str(&format!("[{}]", args.raw())).expect("an array");
+            serde_json::from_str(&format!("[{}]", args.as_json().expect("JSON")))
+                .expect("an array");
         assert_eq!(values, again);
     }
     assert!(packet.payload.is_empty() || serde_json::from_str::<Value>(&packet.payload).is_ok());
@@ -53,6 +57,49 @@ pub fn sio_packet(data: &[u8]) {
     assert_eq!(decode(&encoded, MAX_ATTACHMENTS).as_ref(), Ok(&packet));
 }
 
+/// Target `sio_msgpack`: what decodes is within every limit, reads as any value without a panic, and
+/// encodes to a message that decodes to the same.
+pub fn sio_msgpack(data: &[u8]) {
+    let message = Bytes::copy_from_slice(data);
+    let Ok(packet) = msgpack::decode(&message) else {
+        return;
+    };
+    assert!(packet.namespace.starts_with('/') && packet.namespace.len() <= MAX_NAMESPACE_BYTES);
+    assert!(packet.ack_id.is_none_or(|id| id <= MAX_ACK_ID));
+    match packet.content {
+        Content::Event(name, args) => {
+            assert!(!is_reserved(&name));
+            sio_msgpack_args(&args);
+        }
+        Content::Ack(args) => sio_msgpack_args(&args),
+        Content::Connect(auth) => {
+            assert!(auth.len() <= 6 * data.len());
+            assert!(auth.is_empty() || serde_json::from_str::<Value>(&auth).is_ok());
+        }
+        Content::Disconnect | Content::ConnectError => {}
+    }
+}
+
+fn sio_msgpack_args(args: &Args) {
+    _ = args.data::<Value>();
+    _ = args.data::<(String, Bytes, Option<f64>)>();
+    let values = args.payloads().expect("a list of values");
+    let Form::Msgpack { items, count, .. } = args.form() else {
+        panic!("arguments of another parser");
+    };
+    assert_eq!(values.len(), *count as usize);
+    // Written anew they are the same values, `undefined` and its like aside.
+    let mut again = Vec::new();
+    for value in &values {
+        value
+            .serialize(msgpack::Writer::new(&mut again))
+            .expect("values have a form");
+    }
+    let again = Args::msgpack(again.into(), *count, args.has_binary());
+    assert_eq!(again.payloads().expect("a list of values"), values);
+    assert!(items.len() >= *count as usize);
+}
+
 /// Target `sio_connection`: lines are texts, lines that begin with `b` binary messages; CONNECT is
 /// always granted. Attachments stay within their limits, and nothing is kept after the close.
 pub fn sio_connection(data: &[u8], now: Instant) {
@@ -60,7 +107,7 @@ pub fn sio_connection(data: &[u8], now: Instant) {
         max_attachment_bytes: 64,
         ..ConnectionLimits::default()
     };
-    let mut connection: Connection<()> = Connection::new(&limits, now);
+    let mut connection: Connection<()> = Connection::new(Parser::Json, &limits, now);
     for line in data.split(|&byte| byte == b'\n') {
         let received = match (line.strip_prefix(b"b"), std::str::from_utf8(line)) {
             (Some(binary), _) => {
@@ -70,7 +117,7 @@ pub fn sio_connection(data: &[u8], now: Instant) {
             (None, Err(_)) => return,
         };
         let connect = match received {
-            Ok(Received::Connect { namespace, .. }) => Some(namespace.to_owned()),
+            Ok(Received::Connect { namespace, .. }) => Some(namespace.into_owned()),
             Ok(Received::Event { args, .. } | Received::Ack { args, .. }) => {
                 assert!(args.attachments().len() <= usize::from(MAX_ATTACHMENTS));
                 assert!(args.attachments().iter().map(Bytes::len).sum::<usize>() <= 64);

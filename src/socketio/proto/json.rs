@@ -8,7 +8,7 @@
 /// Keys that begin so are not data to `serde_json`: with its feature `raw_value`, an object with such
 /// a key is replaced by the JSON inside its string, which may nest anew. A few kilobytes could so
 /// exhaust the stack behind the depth limit.
-const PRIVATE_KEY: &str = "$serde_json::private::";
+pub(crate) const PRIVATE_KEY: &str = "$serde_json::private::";
 
 /// Levels of nesting that `serde_json` follows before it gives up.
 pub(crate) const MAX_DEPTH: u32 = 127;

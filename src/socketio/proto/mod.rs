@@ -12,5 +12,8 @@ pub mod connection;
 pub mod encode;
 pub mod fuzz;
 pub mod json;
+pub mod msgpack;
 pub mod names;
 pub mod packet;
+pub mod parser;
+pub mod payload;

@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::client::Client;
+use super::extract::FailedEvent;
 use super::reason::DisconnectReason;
 use super::socket::{EmitError, Socket};
 use crate::socketio::proto::args::{Args, ArgsError};
@@ -25,8 +26,11 @@ pub(crate) type Middleware =
     Box<dyn Fn(ConnectRequest) -> BoxFuture<Result<(), ConnectError>> + Send + Sync>;
 pub(crate) type ConnectHandler = Box<dyn Fn(Socket) -> BoxFuture + Send + Sync>;
 pub(crate) type EventHandler = Box<dyn Fn(Socket, Event) -> BoxFuture + Send + Sync>;
+pub(crate) type ErrorHandler = Box<dyn Fn(Socket, FailedEvent) -> BoxFuture + Send + Sync>;
 pub(crate) type DisconnectHandler =
     Box<dyn Fn(Socket, DisconnectReason) -> BoxFuture + Send + Sync>;
+
+pub(crate) type DrainHandler = Box<dyn Fn(&Socket) + Send + Sync>;
 
 /// Values of any types that middlewares put beside a socket.
 pub(crate) type SocketData = Vec<Arc<dyn Any + Send + Sync>>;
@@ -55,7 +59,8 @@ impl Event {
         &self.name
     }
 
-    /// The first argument. A missing one reads as `null`.
+    /// What was sent: a tuple is several arguments, `()` is none, everything else the first one. What
+    /// is missing reads as `null`, and what is beyond is ignored.
     ///
     /// # Errors
     /// It is not a `T`.
@@ -93,7 +98,7 @@ impl Event {
         let first = !self.answered.swap(true, Ordering::Relaxed);
         first.then(|| Ack {
             socket: socket.clone(),
-            id: *id,
+            id: Some(*id),
         })
     }
 }
@@ -108,21 +113,35 @@ impl fmt::Debug for Event {
 }
 
 /// The answer to an event. It can be sent once; when it is dropped instead, the client waits until
-/// its own time-out.
+/// its own time-out. Where the client does not wait for one, sending does nothing.
 #[derive(Debug)]
 #[must_use = "the client waits for it"]
 pub struct Ack {
     socket: Socket,
-    id: AckId,
+    /// `None` when nobody waits.
+    id: Option<AckId>,
 }
 
 impl Ack {
+    pub(crate) fn to_nobody(socket: &Socket) -> Self {
+        Self {
+            socket: socket.clone(),
+            id: None,
+        }
+    }
+
+    /// Whether the client waits for it.
+    pub fn is_awaited(&self) -> bool {
+        self.id.is_some()
+    }
+
     /// Answers. A tuple is several arguments, `()` is none; bytes become attachments.
     ///
     /// # Errors
     /// The value cannot be encoded, or the socket is no longer connected.
     pub fn send<T: Serialize + ?Sized>(self, data: &T) -> Result<(), EmitError> {
-        let frame = encode::ack(self.socket.namespace_name(), self.id, data)?;
+        let Some(id) = self.id else { return Ok(()) };
+        let frame = encode::ack(self.socket.envelope(), id, data)?;
         self.socket.send(frame)
     }
 
@@ -131,7 +150,8 @@ impl Ack {
     /// # Errors
     /// As [`send`](Self::send).
     pub fn send_raw(self, args: &Args) -> Result<(), EmitError> {
-        let frame = encode::raw_ack(self.socket.namespace_name(), self.id, args)?;
+        let Some(id) = self.id else { return Ok(()) };
+        let frame = encode::raw_ack(self.socket.envelope(), id, args)?;
         self.socket.send(frame)
     }
 }
@@ -175,14 +195,22 @@ impl ConnectRequest {
     /// Puts a value beside the socket, where [`Socket::data`] finds it by its type. A second value
     /// of a type replaces the first.
     pub fn set_data<T: Any + Send + Sync>(&self, data: T) {
-        let mut all = self.0.data.lock();
-        all.retain(|other| !other.is::<T>());
-        all.push(Arc::new(data));
+        put_data(&mut self.0.data.lock(), data);
     }
 
     /// The value of this type, put there by a middleware before.
     pub fn data<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
         find_data(&self.0.data.lock())
+    }
+
+    /// With the values that were beside the socket before its connection was lost.
+    pub(crate) fn with_data(self, data: SocketData) -> Self {
+        *self.0.data.lock() = data;
+        self
+    }
+
+    pub(crate) fn client(&self) -> &Arc<Client> {
+        &self.0.client
     }
 
     pub(crate) fn sid(&self) -> Sid {
@@ -210,6 +238,12 @@ pub(crate) fn parse_auth(auth: &str) -> Value {
         .then(|| serde_json::from_str(auth).ok())
         .flatten();
     parsed.unwrap_or_else(|| Value::Object(serde_json::Map::new()))
+}
+
+/// Puts a value among those of other types, in the place of one of its own.
+pub(crate) fn put_data<T: Any + Send + Sync>(all: &mut SocketData, data: T) {
+    all.retain(|other| !other.is::<T>());
+    all.push(Arc::new(data));
 }
 
 pub(crate) fn find_data<T: Any + Send + Sync>(all: &SocketData) -> Option<Arc<T>> {

@@ -1,5 +1,6 @@
 //! The server: namespaces on an Engine.IO server.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -8,33 +9,44 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use engineio::{Application, Handshake, Server, SessionHandle};
+use engineio::{Application, CloseMode, Handshake, Server, SessionHandle};
 use http::{Request, Response};
 use http_body_util::Full;
 use serde::Serialize;
 
-use super::bundles::ClientBundles;
-use super::client::Driver;
+use super::bundles::{Bundles, ClientBundles};
+use super::driver::Driver;
+use super::handler::{SocketData, put_data};
 use super::namespace::{Namespace, NamespaceBuilder};
+use super::namespaces::{
+    AdapterFactory, Maker, NamespaceRule, Namespaces, Parent, ParentNamespace,
+};
 use super::operators::Broadcast;
 use super::socket::{EmitError, Socket};
-use crate::socketio::adapter::{Adapter, LocalAdapter};
+use crate::socketio::adapter::{Adapter, LocalAdapter, Metrics, RecoveryOptions};
 use crate::socketio::proto::connection::ConnectionLimits;
 use crate::socketio::proto::names::DEFAULT_NAMESPACE;
+use crate::socketio::proto::parser::Parser;
 
 /// Configures a server.
 #[must_use]
 pub struct IoBuilder {
     path: String,
     engine: engineio::Config,
+    parser: Parser,
     limits: ConnectionLimits,
     max_rooms: usize,
     adapter: Option<AdapterFactory>,
+    metrics: Arc<Metrics>,
     namespaces: HashMap<Box<str>, NamespaceBuilder>,
+    parents: Vec<Parent>,
+    cleanup_children: bool,
+    max_children: usize,
+    on_new_namespace: Option<Box<dyn Fn(Namespace) + Send + Sync>>,
+    recovery: Option<RecoveryOptions>,
+    states: SocketData,
     bundles: Option<ClientBundles>,
 }
-
-type AdapterFactory = Box<dyn Fn(&str) -> Box<dyn Adapter>>;
 
 impl IoBuilder {
     /// The exact path, with its trailing slash. Default `/socket.io/`.
@@ -46,6 +58,12 @@ impl IoBuilder {
     /// The settings of the engine. Its path is set by [`path`](Self::path).
     pub fn engine(mut self, config: engineio::Config) -> Self {
         self.engine = config;
+        self
+    }
+
+    /// The form of the packets. Default [`Parser::Json`]; every client must use the same.
+    pub fn parser(mut self, parser: Parser) -> Self {
+        self.parser = parser;
         self
     }
 
@@ -62,6 +80,13 @@ impl IoBuilder {
         self
     }
 
+    /// Where broadcasts are counted, unless an [`adapter`](Self::adapter) is set. What the engine
+    /// counts goes to the metrics of its own configuration.
+    pub fn metrics(mut self, metrics: Arc<Metrics>) -> Self {
+        self.metrics = metrics;
+        self
+    }
+
     /// In how many rooms a socket may be beside its own. Default 1024.
     pub fn max_rooms(mut self, max_rooms: usize) -> Self {
         self.max_rooms = max_rooms;
@@ -69,8 +94,12 @@ impl IoBuilder {
     }
 
     /// Makes the adapter of each namespace, given its name. Default: a [`LocalAdapter`] with the
-    /// limit of [`max_rooms`](Self::max_rooms).
-    pub fn adapter(mut self, make: impl Fn(&str) -> Box<dyn Adapter> + 'static) -> Self {
+    /// limit of [`max_rooms`](Self::max_rooms), and the
+    /// [recovery](Self::connection_state_recovery) that was asked for.
+    pub fn adapter(
+        mut self,
+        make: impl Fn(&str) -> Box<dyn Adapter> + Send + Sync + 'static,
+    ) -> Self {
         self.adapter = Some(Box::new(make));
         self
     }
@@ -87,6 +116,81 @@ impl IoBuilder {
         self
     }
 
+    /// Lets clients make namespaces: one that was not declared and that `rule` allows is made when it
+    /// is asked for first, with the handlers of `register`. Rules are asked in the order in which
+    /// they were added. A text is a [pattern](NamespaceRule::pattern).
+    ///
+    /// ```
+    /// use parlance::socketio::{Io, NamespaceRule, Socket};
+    ///
+    /// let io = Io::builder()
+    ///     .dynamic_namespace("/dynamic-*", |ns| {
+    ///         ns.on_connect(async |socket: Socket| {
+    ///             _ = socket.emit("welcome", socket.namespace().name());
+    ///         })
+    ///     })
+    ///     .dynamic_namespace(
+    ///         NamespaceRule::asking("tenants", async |name, request| {
+    ///             name == format!("/tenant/{}", request.auth()["tenant"])
+    ///         }),
+    ///         |ns| ns,
+    ///     )
+    ///     .build();
+    /// let parent = io.parent("/dynamic-*").expect("declared above");
+    /// parent.emit("hello", "all of them").expect("encodable");
+    /// ```
+    pub fn dynamic_namespace(
+        mut self,
+        rule: impl Into<NamespaceRule>,
+        register: impl FnOnce(NamespaceBuilder) -> NamespaceBuilder,
+    ) -> Self {
+        self.parents.push(Parent {
+            rule: rule.into(),
+            handlers: Arc::new(register(NamespaceBuilder::default())),
+        });
+        self
+    }
+
+    /// Whether a namespace that a rule has allowed goes when the last socket has left it, or the only
+    /// client that asked for it was refused. What was kept for lost connections goes with it.
+    /// Default no.
+    pub fn cleanup_empty_child_namespaces(mut self, cleanup: bool) -> Self {
+        self.cleanup_children = cleanup;
+        self
+    }
+
+    /// How many namespaces that rules allow may exist at once; beyond it they are refused as
+    /// unknown. Default 1000.
+    pub fn max_child_namespaces(mut self, max: usize) -> Self {
+        self.max_children = max;
+        self
+    }
+
+    /// Runs when a namespace was made that a rule has allowed.
+    pub fn on_new_namespace(mut self, tell: impl Fn(Namespace) + Send + Sync + 'static) -> Self {
+        self.on_new_namespace = Some(Box::new(tell));
+        self
+    }
+
+    /// Lets clients that lost their connection come back to their socket: with its id, rooms and
+    /// data, and with what was emitted meanwhile ([`Socket::recovered`]). Events then carry one more
+    /// argument, an offset, as the official client expects. Volatile events and those that are to
+    /// be answered are not sent again. Default off.
+    ///
+    /// With an [`adapter`](Self::adapter) of one's own it is that adapter's business; this decides
+    /// about the middlewares alone then.
+    pub fn connection_state_recovery(mut self, options: RecoveryOptions) -> Self {
+        self.recovery = Some(options);
+        self
+    }
+
+    /// Gives handlers something to share: a pool, a cache, a configuration. They ask for it by its
+    /// type, as [`State`](super::extract::State). A second value of a type replaces the first.
+    pub fn state<S: Any + Send + Sync>(mut self, state: S) -> Self {
+        put_data(&mut self.states, state);
+        self
+    }
+
     /// Serves the official browser client at the server's path.
     pub fn client_bundles(mut self, bundles: ClientBundles) -> Self {
         self.bundles = Some(bundles);
@@ -97,23 +201,34 @@ impl IoBuilder {
     pub fn build(mut self) -> Io {
         self.namespaces.entry(DEFAULT_NAMESPACE.into()).or_default();
         self.engine.path.clone_from(&self.path);
+        self.engine.add_trailing_slash = self.path.ends_with('/');
         self.limits.max_attachment_bytes = self
             .limits
             .max_attachment_bytes
             .min(self.engine.max_payload);
-        let namespaces = self.namespaces.into_iter().map(|(name, handlers)| {
-            let adapter = match &self.adapter {
-                Some(make) => make(&name),
-                None => Box::new(LocalAdapter::new(self.max_rooms)),
-            };
-            let namespace = Namespace::new(&name, handlers, adapter);
+        let maker = Maker {
+            parser: self.parser,
+            states: Arc::new(self.states),
+            adapter: self.adapter.take().unwrap_or_else(|| {
+                let silence = silence(&self.engine);
+                local_adapters(self.max_rooms, self.recovery, silence, self.metrics)
+            }),
+        };
+        let make = |(name, handlers): (Box<str>, NamespaceBuilder)| {
+            let namespace = maker.make(&name, Arc::new(handlers));
             (name, namespace)
-        });
-        let namespaces: HashMap<_, _> = namespaces.collect();
-        let root = namespaces[DEFAULT_NAMESPACE].clone();
+        };
+        let fixed: HashMap<_, _> = self.namespaces.into_iter().map(make).collect();
+        let root = fixed[DEFAULT_NAMESPACE].clone();
+        let mut namespaces = Namespaces::new(fixed, self.parents, maker);
+        namespaces.cleanup = self.cleanup_children;
+        namespaces.max_children = self.max_children;
+        namespaces.on_new = self.on_new_namespace;
         let shared = Shared {
-            namespaces,
+            namespaces: Arc::new(namespaces),
+            parser: self.parser,
             limits: self.limits,
+            skip_middlewares: self.recovery.unwrap_or_default().skip_middlewares,
             closing: AtomicBool::new(false),
         };
         let shared = Arc::new(shared);
@@ -123,9 +238,34 @@ impl IoBuilder {
             shared,
             root,
             path: self.path,
-            bundles: self.bundles,
+            bundles: self.bundles.as_ref().map(Bundles::new),
         }))
     }
+}
+
+fn local_adapters(
+    max_rooms: usize,
+    recovery: Option<RecoveryOptions>,
+    silence: Duration,
+    metrics: Arc<Metrics>,
+) -> AdapterFactory {
+    Box::new(move |_| {
+        let adapter = LocalAdapter::new(max_rooms).with_metrics(Arc::clone(&metrics));
+        Box::new(match recovery {
+            Some(options) => adapter.with_recovery(options, silence),
+            None => adapter,
+        })
+    })
+}
+
+/// How long a client may have received nothing before its connection counts as lost: a ping, its
+/// time-out, which other packets extend once, and the times for which nothing is read or written.
+fn silence(engine: &engineio::Config) -> Duration {
+    engine.ping_interval
+        + 2 * engine.ping_timeout
+        + engine.stall_timeout
+        + engine.congestion_timeout
+        + engine.write_timeout
 }
 
 impl fmt::Debug for IoBuilder {
@@ -138,8 +278,10 @@ impl fmt::Debug for IoBuilder {
 
 /// What every session of a server needs.
 pub(crate) struct Shared {
-    pub(crate) namespaces: HashMap<Box<str>, Namespace>,
+    pub(crate) namespaces: Arc<Namespaces>,
+    pub(crate) parser: Parser,
     pub(crate) limits: ConnectionLimits,
+    pub(crate) skip_middlewares: bool,
     closing: AtomicBool,
 }
 
@@ -173,7 +315,7 @@ struct Inner {
     shared: Arc<Shared>,
     root: Namespace,
     path: String,
-    bundles: Option<ClientBundles>,
+    bundles: Option<Bundles>,
 }
 
 impl Io {
@@ -182,10 +324,18 @@ impl Io {
         IoBuilder {
             path: "/socket.io/".to_owned(),
             engine: engineio::Config::default(),
+            parser: Parser::default(),
             limits: ConnectionLimits::default(),
             max_rooms: 1024,
             adapter: None,
+            metrics: Arc::default(),
             namespaces: HashMap::new(),
+            parents: Vec::new(),
+            cleanup_children: false,
+            max_children: 1000,
+            on_new_namespace: None,
+            recovery: None,
+            states: Vec::new(),
             bundles: None,
         }
     }
@@ -197,18 +347,14 @@ impl Io {
         B: http_body::Body + Send,
         B::Data: Send,
     {
-        let bundle = self.0.bundles.as_ref().and_then(|bundles| {
-            bundles.reply(
-                &self.0.path,
-                request.method(),
-                request.uri().path(),
-                request.headers(),
-            )
-        });
-        match bundle {
-            Some(response) => response,
-            None => self.0.engine.handle(request, peer).await,
-        }
+        let bundles = self.0.bundles.as_ref();
+        let Some(asked) = bundles.and_then(|bundles| bundles.find(&self.0.path, &request)) else {
+            return self.0.engine.handle(request, peer).await;
+        };
+        let (parts, _) = request.into_parts();
+        // Where the delegate could not decide, the file is for pages of the server's own.
+        let cors = self.0.engine.cors(&parts, peer).await.ok().flatten();
+        asked.reply(cors.as_deref(), &parts.headers).await
     }
 
     /// The path that the server answers, client files below it included.
@@ -216,9 +362,24 @@ impl Io {
         &self.0.path
     }
 
-    /// A namespace, if it was declared.
-    pub fn of(&self, name: &str) -> Option<&Namespace> {
-        self.0.shared.namespaces.get(name)
+    pub(crate) fn engine_config(&self) -> &engineio::Config {
+        self.0.engine.config()
+    }
+
+    /// A namespace, if it was declared or exists. One that a rule allows without asking is made.
+    pub fn of(&self, name: &str) -> Option<Namespace> {
+        self.0.shared.namespaces.of(name)
+    }
+
+    /// The namespaces that the rule of this label has allowed, see [`NamespaceRule`]. `None` when
+    /// there is no such rule.
+    pub fn parent(&self, label: &str) -> Option<ParentNamespace> {
+        self.0.shared.namespaces.parent(label)
+    }
+
+    /// Every namespace that exists now, in no order.
+    pub fn namespaces(&self) -> Vec<Namespace> {
+        self.0.shared.namespaces.all()
     }
 
     /// The namespace `/`.
@@ -254,9 +415,33 @@ impl Io {
         self.0.root.socket(id)
     }
 
+    /// Handles on the connections of this moment, for looking at what waits for them.
+    pub fn sessions(&self) -> Vec<SessionHandle> {
+        self.0.engine.sessions()
+    }
+
     /// Number of open connections, those that have joined no namespace included.
     pub fn clients_count(&self) -> usize {
         self.0.engine.clients_count()
+    }
+
+    /// Ends up to `most` connections after what is queued for them, for a stop that does not send
+    /// everybody away in one moment; says how many were open. Their sockets are disconnected as by
+    /// [`close`](Self::close), which must follow.
+    pub fn close_some(&self, most: usize) -> usize {
+        self.0.shared.closing.store(true, Ordering::Release);
+        let open = self.0.engine.sessions();
+        let leaving = open.iter().filter(|session| !session.is_closed());
+        for session in leaving.take(most) {
+            session.close(CloseMode::Flush);
+        }
+        open.len()
+    }
+
+    /// Waits until every connection has ended and no handler is under way. For use after
+    /// [`close`](Self::close); a time-out belongs around it.
+    pub async fn closed(&self) {
+        self.0.engine.closed().await;
     }
 
     /// Ends every connection at once; sockets are disconnected as [`ServerShuttingDown`], and their
@@ -266,6 +451,9 @@ impl Io {
     pub fn close(&self) {
         self.0.shared.closing.store(true, Ordering::Release);
         self.0.engine.close();
+        for namespace in self.namespaces() {
+            namespace.0.adapter.close();
+        }
     }
 }
 

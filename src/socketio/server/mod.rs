@@ -3,10 +3,17 @@
 pub(crate) mod ack;
 pub(crate) mod bundles;
 pub(crate) mod client;
+mod connecting;
+mod driver;
+pub(crate) mod emit;
+pub(crate) mod extract;
 pub(crate) mod handler;
 pub(crate) mod io;
+mod listen;
 pub(crate) mod namespace;
+pub(crate) mod namespaces;
 pub(crate) mod operators;
+mod outgoing;
 pub(crate) mod reason;
 pub(crate) mod socket;
 mod task;

@@ -7,10 +7,11 @@ use serde::Serialize;
 
 use super::ack::{self, AckError, BroadcastReplies};
 use super::namespace;
+use super::outgoing::Packet;
 use super::socket::{EmitError, Socket};
 use crate::socketio::adapter::{Delivery, Target};
 use crate::socketio::proto::args::Args;
-use crate::socketio::proto::encode;
+use crate::socketio::proto::encode::{self, Mark};
 
 /// How long an answer is waited for when nothing is said.
 pub(crate) const DEFAULT_ACK_TIMEOUT: Duration = Duration::from_secs(30);
@@ -22,6 +23,7 @@ pub struct Broadcast<'a> {
     namespace: &'a Arc<namespace::Inner>,
     target: Target<'a>,
     delivery: Delivery,
+    compress: bool,
     timeout: Duration,
 }
 
@@ -35,6 +37,7 @@ impl<'a> Broadcast<'a> {
             namespace,
             target,
             delivery: Delivery::Queued,
+            compress: true,
             timeout: DEFAULT_ACK_TIMEOUT,
         }
     }
@@ -63,8 +66,15 @@ impl<'a> Broadcast<'a> {
     }
 
     /// Reaches this node only.
-    pub fn local(self) -> Self {
-        // There is no other node yet.
+    pub fn local(mut self) -> Self {
+        self.target.local = true;
+        self
+    }
+
+    /// Says whether a polling payload with this packet may be compressed. Default yes. WebSockets
+    /// compress nothing.
+    pub fn compress(mut self, compress: bool) -> Self {
+        self.compress = compress;
         self
     }
 
@@ -80,11 +90,27 @@ impl<'a> Broadcast<'a> {
     /// # Errors
     /// The value cannot be encoded; nothing was sent.
     pub fn emit<T: Serialize + ?Sized>(&self, event: &str, data: &T) -> Result<(), EmitError> {
-        let frame = encode::event(&self.namespace.name, None, event, data)?;
-        self.namespace
-            .adapter
-            .broadcast(&frame, &self.target, self.delivery);
+        let packet = self.namespace.packet(event, data, self.delivery)?;
+        self.send(&packet.compress(self.compress), event);
         Ok(())
+    }
+
+    /// Emits to everybody who keeps up, and answers who is behind: the packet was left out for
+    /// them. [`on_drain`](super::namespace::NamespaceBuilder::on_drain) tells when one has caught up.
+    /// Such a packet is never sent again to a client that lost its connection.
+    ///
+    /// # Errors
+    /// As [`emit`](Self::emit).
+    pub fn emit_unless_behind<T: Serialize + ?Sized>(
+        &self,
+        event: &str,
+        data: &T,
+    ) -> Result<Vec<Socket>, EmitError> {
+        let frame = encode::event(self.namespace.envelope(), Mark::Plain, event, data)?;
+        Ok(self
+            .namespace
+            .adapter
+            .broadcast_unless_behind(&frame, &self.target))
     }
 
     /// Emits arguments as they came.
@@ -92,11 +118,23 @@ impl<'a> Broadcast<'a> {
     /// # Errors
     /// As [`emit`](Self::emit).
     pub fn emit_raw(&self, event: &str, args: &Args) -> Result<(), EmitError> {
-        let frame = encode::raw_event(&self.namespace.name, None, event, args)?;
-        self.namespace
-            .adapter
-            .broadcast(&frame, &self.target, self.delivery);
+        let packet = self.namespace.raw_packet(event, args, self.delivery)?;
+        self.send(&packet.compress(self.compress), event);
         Ok(())
+    }
+
+    fn send(&self, packet: &Packet<'_>, event: &str) {
+        let adapter = &self.namespace.adapter;
+        match packet.offset {
+            None => adapter.broadcast(&packet.frame, &self.target, packet.delivery),
+            Some(offset) => {
+                adapter.broadcast_marked(&packet.frame, offset, &self.target, packet.delivery);
+            }
+        }
+        if self.namespace.has_outgoing_listeners() {
+            let sockets = self.fetch_sockets();
+            self.namespace.tell_outgoing(&sockets, event, packet);
+        }
     }
 
     /// Emits, and waits until everybody has answered or the time-out has passed. The packet leaves
@@ -110,12 +148,13 @@ impl<'a> Broadcast<'a> {
         data: &T,
     ) -> impl Future<Output = Result<BroadcastReplies, AckError>> + Send + use<T> {
         let id = self.namespace.ack_ids.next();
-        let frame = encode::event(&self.namespace.name, Some(id), event, data);
+        let frame = self.namespace.question(event, data, id);
         let sockets = if frame.is_ok() {
             self.fetch_sockets()
         } else {
             Vec::new()
         };
+        self.namespace.tell_asked(&sockets, event, data);
         ack::ask_all(frame, id, sockets, self.timeout)
     }
 

@@ -52,6 +52,17 @@ impl DisconnectReason {
     }
 }
 
+impl DisconnectReason {
+    /// Whether the client may come back to its socket: neither side has ended it on purpose, and
+    /// the client has kept to the protocol of the engine.
+    pub fn may_be_recovered(self) -> bool {
+        !matches!(
+            self,
+            Self::ParseError | Self::ClientNamespaceDisconnect | Self::ServerNamespaceDisconnect
+        )
+    }
+}
+
 impl fmt::Display for DisconnectReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

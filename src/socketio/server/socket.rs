@@ -12,18 +12,23 @@ use parking_lot::Mutex;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::ack::{self, AckError, Waiter};
+use super::ack::{AckError, Waiter};
 use super::client::{Client, Command};
-use super::handler::{ConnectRequest, SocketData, find_data, parse_auth};
+use super::connecting::random_sid;
+use super::emit::{Emit, WithTimeout};
+use super::handler::{ConnectRequest, SocketData, find_data, parse_auth, put_data};
 use super::namespace::Namespace;
+use super::namespaces::Stay;
 use super::operators::{Broadcast, DEFAULT_ACK_TIMEOUT};
-use crate::socketio::adapter::JoinError;
+use super::outgoing::Packet;
 use crate::socketio::adapter::local::Membership;
 use crate::socketio::adapter::rooms::SocketKey;
+use crate::socketio::adapter::{Delivery, JoinError, Session, Target};
 use crate::socketio::proto::acks::{PendingAcks, TooManyAcks};
 use crate::socketio::proto::args::Args;
 use crate::socketio::proto::encode::{self, EncodeError};
 use crate::socketio::proto::packet::AckId;
+use crate::socketio::proto::parser::Envelope;
 
 /// Answers that one socket may owe at once. A client that never answers must not make the server
 /// remember without end.
@@ -56,25 +61,39 @@ struct Inner {
     namespace: Namespace,
     client: Arc<Client>,
     auth: Box<str>,
-    data: SocketData,
+    data: Mutex<SocketData>,
     membership: Mutex<Membership>,
     acks: Mutex<PendingAcks<Waiter>>,
+    /// The secret by which the client may recover it.
+    pid: Option<Sid>,
+    recovered: bool,
+    /// Neither side has ended it on purpose.
+    may_be_recovered: AtomicBool,
+    /// Keeps a namespace that was made for its sockets.
+    stay: Mutex<Option<Stay>>,
 }
 
 static KEYS: AtomicU64 = AtomicU64::new(0);
 
 impl Socket {
-    pub(crate) fn new(request: &ConnectRequest, namespace: Namespace, client: Arc<Client>) -> Self {
+    /// A socket that `request` was granted, or that comes back with the `session` that it had.
+    pub(crate) fn new(request: &ConnectRequest, stay: Stay, session: Option<&Session>) -> Self {
+        let namespace = stay.namespace().clone();
+        let fresh = || namespace.0.adapter.recovers().then(random_sid);
         Self(Arc::new(Inner {
             id: request.sid(),
             key: KEYS.fetch_add(1, Ordering::Relaxed),
             connected: AtomicBool::new(false),
-            namespace,
-            client,
+            pid: session.map(|session| session.pid).or_else(fresh),
+            client: Arc::clone(request.client()),
             auth: request.raw_auth().into(),
-            data: request.take_data(),
+            data: Mutex::new(request.take_data()),
             membership: Mutex::default(),
             acks: Mutex::default(),
+            recovered: session.is_some(),
+            may_be_recovered: AtomicBool::new(true),
+            stay: Mutex::new(Some(stay)),
+            namespace,
         }))
     }
 
@@ -88,6 +107,12 @@ impl Socket {
         self.0.connected.load(Ordering::Acquire)
     }
 
+    /// Whether it has come back after a lost connection, with its id, rooms and data; what it missed
+    /// was sent. See [`IoBuilder::connection_state_recovery`](super::io::IoBuilder::connection_state_recovery).
+    pub fn recovered(&self) -> bool {
+        self.0.recovered
+    }
+
     /// The request that opened the connection.
     pub fn handshake(&self) -> &Handshake {
         self.0.client.handshake()
@@ -98,14 +123,30 @@ impl Socket {
         parse_auth(&self.0.auth)
     }
 
-    /// The value of this type that a middleware put beside the socket.
+    /// The value of this type that was put beside the socket.
     pub fn data<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
-        find_data(&self.0.data)
+        find_data(&self.0.data.lock())
+    }
+
+    /// Puts a value beside the socket. A second value of a type replaces the first, for who asks for
+    /// it afterwards.
+    pub fn set_data<T: Any + Send + Sync>(&self, data: T) {
+        put_data(&mut self.0.data.lock(), data);
+    }
+
+    /// What was given to [`IoBuilder::state`](super::io::IoBuilder::state) under this type.
+    pub fn state<S: Any + Send + Sync>(&self) -> Option<Arc<S>> {
+        self.0.namespace.state()
     }
 
     /// The namespace it is in.
     pub fn namespace(&self) -> &Namespace {
         &self.0.namespace
+    }
+
+    /// Whether the client is behind with what it was sent.
+    pub fn is_behind(&self) -> bool {
+        self.session().is_congested()
     }
 
     /// The transport that carries the connection now.
@@ -118,7 +159,8 @@ impl Socket {
     /// # Errors
     /// The value cannot be encoded, or the socket is not connected.
     pub fn emit<T: Serialize + ?Sized>(&self, event: &str, data: &T) -> Result<(), EmitError> {
-        self.send(encode::event(self.namespace_name(), None, event, data)?)
+        let packet = self.0.namespace.0.packet(event, data, Delivery::Queued)?;
+        self.deliver(&packet, event)
     }
 
     /// Emits arguments as they came.
@@ -126,7 +168,12 @@ impl Socket {
     /// # Errors
     /// As [`emit`](Self::emit).
     pub fn emit_raw(&self, event: &str, args: &Args) -> Result<(), EmitError> {
-        self.send(encode::raw_event(self.namespace_name(), None, event, args)?)
+        let packet = self
+            .0
+            .namespace
+            .0
+            .raw_packet(event, args, Delivery::Queued)?;
+        self.deliver(&packet, event)
     }
 
     /// Emits, and waits for the client's answer for up to 30 s. The event leaves at once, not when
@@ -144,15 +191,19 @@ impl Socket {
 
     /// Sets how long an answer is waited for.
     pub fn timeout(&self, timeout: Duration) -> WithTimeout<'_> {
-        WithTimeout {
-            socket: self,
-            timeout,
-        }
+        WithTimeout::new(self, timeout)
     }
 
-    /// Emits to this client only if it can take it now.
-    pub fn volatile(&self) -> Volatile<'_> {
-        Volatile { socket: self }
+    /// Emits to this client only if it can take it now: nothing else waits for it, and the transport
+    /// is writable. Else the packet is dropped, never delayed.
+    pub fn volatile(&self) -> Emit<'_> {
+        Emit::new(self).volatile()
+    }
+
+    /// Says whether a polling payload with this packet may be compressed. Default yes. WebSockets
+    /// compress nothing.
+    pub fn compress(&self, compress: bool) -> Emit<'_> {
+        Emit::new(self).compress(compress)
     }
 
     /// Everybody in a room, but not this socket.
@@ -201,15 +252,16 @@ impl Socket {
     /// Ends this socket, or with `close` the whole connection with all its namespaces. The client
     /// does not reconnect by itself. Nothing that is emitted to it afterwards arrives.
     pub fn disconnect(&self, close: bool) {
+        self.forbid_recovery();
         if self.mark_disconnected() {
-            _ = self
-                .session()
-                .send(encode::disconnect(self.namespace_name()));
+            // The task knows it before the client does, whose next CONNECT may follow at once.
+            self.0.client.post(Command::Dismissed(self.clone()));
+            _ = self.session().send(encode::disconnect(self.envelope()));
             // A handler that wants to see the rooms runs first, in the session's task.
             if self.0.namespace.0.handlers.on_disconnecting.is_empty() {
                 self.0.namespace.0.adapter.remove(self);
             }
-            self.0.client.command(Command::Dismissed(self.clone()));
+            self.0.client.wake();
         }
         if close {
             self.0.client.command(Command::DisconnectAll);
@@ -232,12 +284,45 @@ impl Socket {
         self.0.id
     }
 
+    pub(crate) fn pid(&self) -> Option<Sid> {
+        self.0.pid
+    }
+
+    pub(crate) fn all_data(&self) -> SocketData {
+        self.0.data.lock().clone()
+    }
+
+    pub(crate) fn may_be_recovered(&self) -> bool {
+        self.0.may_be_recovered.load(Ordering::Acquire)
+    }
+
+    /// One side ends it on purpose: nobody comes back to it.
+    pub(crate) fn forbid_recovery(&self) {
+        self.0.may_be_recovered.store(false, Ordering::Release);
+    }
+
+    /// Its client has come back on another connection: nothing is sent to it any more, and the
+    /// connection under it ends.
+    pub(crate) fn supersede(&self) {
+        self.mark_disconnected();
+        self.0.client.command(Command::Abandon);
+    }
+
+    /// The namespace may go when nobody else is in it.
+    pub(crate) fn end_stay(&self) {
+        drop(self.0.stay.lock().take());
+    }
+
     pub(crate) fn session(&self) -> &SessionHandle {
         self.0.client.session()
     }
 
     pub(crate) fn namespace_name(&self) -> &str {
         &self.0.namespace.0.name
+    }
+
+    pub(crate) fn envelope(&self) -> Envelope<'_> {
+        self.0.namespace.0.envelope()
     }
 
     pub(crate) fn membership(&self) -> &Mutex<Membership> {
@@ -268,6 +353,33 @@ impl Socket {
         })
     }
 
+    /// Sends an event that was encoded, as its flags say.
+    pub(super) fn deliver(&self, packet: &Packet<'_>, event: &str) -> Result<(), EmitError> {
+        let inner = &self.0.namespace.0;
+        match (packet.delivery, packet.offset) {
+            (Delivery::Volatile, _) if !self.connected() => return Err(EmitError::NotConnected),
+            (Delivery::Queued, None) => self.send(packet.frame.clone())?,
+            (Delivery::Queued, Some(offset)) => {
+                inner
+                    .adapter
+                    .send_marked(self, packet.frame.clone(), offset)?;
+            }
+            (Delivery::Volatile, None) => {
+                self.session().send_volatile(packet.frame.clone());
+            }
+            (Delivery::Volatile, Some(offset)) => {
+                let target = Target {
+                    rooms: vec![self.id()],
+                    ..Target::default()
+                };
+                let adapter = &inner.adapter;
+                adapter.broadcast_marked(&packet.frame, offset, &target, Delivery::Volatile);
+            }
+        }
+        inner.tell_outgoing(std::slice::from_ref(self), event, packet);
+        Ok(())
+    }
+
     pub(crate) fn wait_for(&self, id: AckId, waiter: Waiter) -> Result<(), TooManyAcks> {
         self.0.acks.lock().insert(id, waiter, MAX_PENDING_ACKS)
     }
@@ -287,75 +399,5 @@ impl fmt::Debug for Socket {
             .field("ns", &self.namespace_name())
             .field("id", &self.id())
             .finish_non_exhaustive()
-    }
-}
-
-/// An emit with a time-out of its own.
-#[derive(Debug, Clone, Copy)]
-#[must_use = "nothing is sent before `emit_with_ack`"]
-pub struct WithTimeout<'a> {
-    socket: &'a Socket,
-    timeout: Duration,
-}
-
-impl WithTimeout<'_> {
-    /// Emits, and waits for the client's answer.
-    ///
-    /// # Errors
-    /// The event could not be sent, or there was no answer in time.
-    pub fn emit_with_ack<T: Serialize + ?Sized>(
-        &self,
-        event: &str,
-        data: &T,
-    ) -> impl Future<Output = Result<Args, AckError>> + Send + use<T> {
-        let id = self.socket.0.namespace.0.ack_ids.next();
-        let frame = encode::event(self.socket.namespace_name(), Some(id), event, data);
-        ack::ask(frame, id, self.socket, self.timeout)
-    }
-
-    /// As [`emit_with_ack`](Self::emit_with_ack), with arguments as they came.
-    ///
-    /// # Errors
-    /// As [`emit_with_ack`](Self::emit_with_ack).
-    pub fn emit_raw_with_ack(
-        &self,
-        event: &str,
-        args: &Args,
-    ) -> impl Future<Output = Result<Args, AckError>> + Send + use<> {
-        let id = self.socket.0.namespace.0.ack_ids.next();
-        let frame = encode::raw_event(self.socket.namespace_name(), Some(id), event, args);
-        ack::ask(frame, id, self.socket, self.timeout)
-    }
-}
-
-/// An emit to one client that is dropped unless it can leave now.
-#[derive(Debug, Clone, Copy)]
-#[must_use = "nothing is sent before `emit`"]
-pub struct Volatile<'a> {
-    socket: &'a Socket,
-}
-
-impl<'a> Volatile<'a> {
-    /// Emits, or drops.
-    ///
-    /// # Errors
-    /// The value cannot be encoded, or the socket is not connected. A dropped packet is no error.
-    pub fn emit<T: Serialize + ?Sized>(&self, event: &str, data: &T) -> Result<(), EmitError> {
-        let frame = encode::event(self.socket.namespace_name(), None, event, data)?;
-        if !self.socket.connected() {
-            return Err(EmitError::NotConnected);
-        }
-        self.socket.session().send_volatile(frame);
-        Ok(())
-    }
-
-    /// The same for everybody in a room but this socket.
-    pub fn to(&self, room: &'a str) -> Broadcast<'a> {
-        self.socket.to(room).volatile()
-    }
-
-    /// The same for everybody but this socket.
-    pub fn broadcast(&self) -> Broadcast<'a> {
-        self.socket.broadcast().volatile()
     }
 }

@@ -106,6 +106,11 @@ impl Client {
         }
     }
 
+    /// Sends an Engine.IO payload as it is.
+    pub(crate) async fn post(&self, payload: &str) {
+        self.request("POST", payload).await;
+    }
+
     /// Answers a ping.
     pub(crate) async fn request_pong(&self) {
         self.request("POST", "3").await;

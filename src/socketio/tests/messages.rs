@@ -81,7 +81,7 @@ async fn handlers_start_in_the_order_of_their_events_and_wait_beside_each_other(
     let log = Log::default();
     let (slow, quick) = (log.clone(), log.clone());
     let io = io(|ns| {
-        ns.on("slow", move |_, event: Event| {
+        ns.on("slow", move |_: Socket, event: Event| {
             let log = slow.clone();
             async move {
                 let seconds = event.data::<u64>().expect("a number");
@@ -90,7 +90,7 @@ async fn handlers_start_in_the_order_of_their_events_and_wait_beside_each_other(
                 log.add(format!("end {seconds}"));
             }
         })
-        .on("quick", move |_, _| {
+        .on("quick", move |_: Socket, _: Event| {
             let log = quick.clone();
             async move { log.add("quick") }
         })
@@ -114,7 +114,7 @@ async fn no_event_is_handled_before_the_connect_handler_has_begun() {
             let log = connect.clone();
             async move { log.add("connect") }
         })
-        .on("m", move |_, _| {
+        .on("m", move |_: Socket, _: Event| {
             event.add("m");
             async {}
         })
@@ -129,7 +129,7 @@ async fn a_client_whose_handlers_all_wait_is_not_read_and_keeps_its_connection()
     let log = Log::default();
     let seen = log.clone();
     let io = io(|ns| {
-        ns.on("slow", move |_, _| {
+        ns.on("slow", move |_: Socket, _: Event| {
             let log = seen.clone();
             async move {
                 log.add("begin");
@@ -155,7 +155,7 @@ async fn a_client_whose_handlers_all_wait_is_not_read_and_keeps_its_connection()
 #[tokio::test(start_paused = true)]
 async fn unhandled_events_go_to_the_catch_all_or_nowhere() {
     let io_with = io(|ns| {
-        ns.on_any(async |socket: Socket, event: Event| _ = socket.emit("was", event.name()))
+        ns.on_fallback(async |socket: Socket, event: Event| _ = socket.emit("was", event.name()))
     });
     let client = Client::join(&io_with).await;
     client.send(&[r#"2["error","x"]"#]).await;

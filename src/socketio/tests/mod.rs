@@ -2,9 +2,16 @@
 
 mod adapter;
 mod allocations;
+mod conformance;
+mod handlers;
 mod harness;
 mod lifecycle;
 mod messages;
+mod model;
+mod msgpack;
+mod namespaces;
 mod order;
+mod packets;
+mod recovery;
 mod seeds;
 mod websocket;

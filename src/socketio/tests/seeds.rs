@@ -24,6 +24,11 @@ fn every_seed_of_sio_packet_holds() {
 }
 
 #[test]
+fn every_seed_of_sio_msgpack_holds() {
+    replay("sio_msgpack", fuzz::sio_msgpack);
+}
+
+#[test]
 fn every_seed_of_sio_connection_holds() {
     let now = Instant::now();
     replay("sio_connection", |data| fuzz::sio_connection(data, now));

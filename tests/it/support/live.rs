@@ -65,6 +65,32 @@ impl Live {
         }
     }
 
+    /// Sends events of one name without waiting between them, and gives their
+    /// acknowledgements' arguments.
+    pub(crate) async fn ask_all(&mut self, event: &str, data: &[Value]) -> Vec<Value> {
+        let first = self.acknowledged + 1;
+        for data in data {
+            self.acknowledged += 1;
+            let packet = format!("42{}{}", self.acknowledged, json!([event, data]));
+            let fed = self.stream.feed(Message::text(packet)).await;
+            fed.expect("an open connection");
+        }
+        self.stream.flush().await.expect("an open connection");
+        let mut answers = vec![Value::Null; data.len()];
+        while answers.contains(&Value::Null) {
+            let packet = self.packet().await.expect("an acknowledgement");
+            match packet.strip_prefix("43") {
+                Some(rest) => {
+                    let (id, arguments) = rest.split_at(rest.find('[').expect("arguments"));
+                    let id: u64 = id.parse().expect("an id");
+                    answers[(id - first) as usize] = read(arguments)[0].take();
+                }
+                None => self.keep(&packet),
+            }
+        }
+        answers
+    }
+
     /// The payload of the next event of this name.
     pub(crate) async fn event(&mut self, name: &str) -> Value {
         loop {
@@ -76,11 +102,14 @@ impl Live {
         }
     }
 
-    /// Waits until the server has closed the connection.
-    pub(crate) async fn closed(&mut self) {
+    /// Waits until the server has closed the connection; gives what still came.
+    pub(crate) async fn closed(&mut self) -> Vec<String> {
+        let mut last = Vec::new();
         while let Some(packet) = self.packet().await {
             self.keep(&packet);
+            last.push(packet);
         }
+        last
     }
 
     fn keep(&mut self, packet: &str) {

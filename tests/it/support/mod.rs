@@ -1,18 +1,22 @@
 //! What tests speak with.
 
 mod app;
+mod database;
 mod live;
 mod person;
 mod process;
 mod raw;
 mod rest;
+mod wire;
 
 pub(crate) use app::TestApp;
+pub(crate) use database::database_url;
 pub(crate) use live::Live;
 pub(crate) use person::{PASSWORD, Person};
 pub(crate) use process::Program;
 pub(crate) use raw::raw;
 pub(crate) use rest::{Answer, request};
+pub(crate) use wire::{End, Heard, Wire, frame, upgrade_head};
 
 use std::time::Duration;
 

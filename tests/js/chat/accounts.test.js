@@ -294,7 +294,7 @@ describe("the command line", () => {
 
   test("reads the password from standard input", async () => {
     const email = uniqueEmail("stdin");
-    const args = ["user", "create", "--data-dir", app.dataDir, "--email", email, "--name", "Stdin", "--role", "tutor"];
+    const args = ["user", "create", "--data-dir", app.dataDir, ...app.database, "--email", email, "--name", "Stdin", "--role", "tutor"];
     const ended = await Server.run(binary("parlance"), args, { input: "a password from a pipe\n" });
     assert.equal(ended.code, 0, ended.log);
     await new Person(app, { name: "Stdin", email, password: "a password from a pipe" }).login();

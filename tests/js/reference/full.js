@@ -1,6 +1,7 @@
 // The official Socket.IO server behind the contract of the example `full`.
 import { createServer } from "node:http";
 import { Server } from "socket.io";
+import * as msgpack from "socket.io-msgpack-parser";
 import { announce } from "./announce.js";
 import { answerMessages } from "./messages.js";
 
@@ -11,6 +12,7 @@ const io = new Server(http, {
   maxHttpBufferSize: 1_000_000,
   connectTimeout: 1000,
   cors: { origin: "*" },
+  ...(process.env.PARSER === "msgpack" && { parser: msgpack }),
 });
 
 function serve(namespace) {

@@ -1,10 +1,18 @@
 // The official client, opened for one test and closed with it.
-import { io } from "socket.io-client";
-import { next, until } from "./wait.js";
+import { NEWEST } from "./modes.js";
+import { STEP_MS, next, until, within } from "./wait.js";
 
 /** A socket of its own connection; it is closed at the end of the test `t`. */
 export function open(t, url, mode, options = {}) {
-  const socket = io(url, { transports: mode.transports, forceNew: true, reconnectionDelay: 20, reconnectionDelayMax: 50, ...options });
+  const { io, options: ofClient } = mode.io ? mode : NEWEST;
+  const socket = io(url, {
+    transports: mode.transports,
+    forceNew: true,
+    reconnectionDelay: 20,
+    reconnectionDelayMax: 50,
+    ...ofClient,
+    ...options,
+  });
   t.after(() => {
     socket.io.reconnection(false);
     socket.disconnect();
@@ -33,10 +41,9 @@ export function settledTransport(socket, mode) {
 
 /** Emits and resolves with what the acknowledgement carries (several arguments: an array). */
 export function ask(socket, name, ...args) {
-  return new Promise((resolve, reject) => {
-    socket.timeout(5000).emit(name, ...args, (error, ...answer) => {
-      if (error) reject(new Error(`"${name}" was not acknowledged`));
-      else resolve(answer.length > 1 ? answer : answer[0]);
-    });
+  // Not with `socket.timeout`, which the oldest client lacks.
+  const answered = new Promise((resolve) => {
+    socket.emit(name, ...args, (...answer) => resolve(answer.length > 1 ? answer : answer[0]));
   });
+  return within(STEP_MS, `"${name}" is acknowledged`, answered);
 }

@@ -1,9 +1,11 @@
 // The real server on a data directory of its own, and people who use it.
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { createHmac, randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { fileURLToPath } from "node:url";
 import { ask, connected, open } from "./client.js";
 import { Server, binary } from "./server.js";
 import { assertFailure, assertSession } from "./shapes.js";
@@ -14,12 +16,22 @@ const LISTENING = /^listening on http:\/\/127\.0\.0\.1:(\d+)$/;
 export const JWT_SECRET = "a secret of the tests, more than 32 bytes long";
 const PASSWORD = "correct horse battery staple";
 
+/** `PARLANCE_TEST_POSTGRES` names a server that is used instead of SQLite; everybody gets a schema of their own in it. */
+function databaseOptions() {
+  const server = process.env.PARLANCE_TEST_POSTGRES;
+  if (!server) return [];
+  const script = fileURLToPath(new URL("../../postgres", import.meta.url));
+  const url = execFileSync(script, ["schema", server, `t${randomUUID().replaceAll("-", "")}`], { encoding: "utf8" });
+  return ["--database-url", url.trim()];
+}
+
 export class Parlance {
   /** `options` are further arguments of the command line. Rates are off unless `rates` is true. */
   static async start({ options = [], rates = false } = {}) {
     const app = new Parlance();
     app.dataDir = await mkdtemp(path.join(tmpdir(), "parlance-js-"));
-    app.options = [...options, ...(rates ? [] : ["--rate-limits", "off"])];
+    app.database = databaseOptions();
+    app.options = [...app.database, ...options, ...(rates ? [] : ["--rate-limits", "off"])];
     await app.#listen(0);
     return app;
   }
@@ -49,7 +61,7 @@ export class Parlance {
   /** Runs `parlance user create` on the data of this server, and logs the new person in. */
   async createUser(name, role) {
     const email = uniqueEmail(name);
-    const args = ["user", "create", "--data-dir", this.dataDir, "--email", email, "--name", name, "--role", role, "--password", PASSWORD];
+    const args = ["user", "create", "--data-dir", this.dataDir, ...this.database, "--email", email, "--name", name, "--role", role, "--password", PASSWORD];
     const ended = await Server.run(binary("parlance"), args);
     assert.equal(ended.code, 0, ended.log);
     const person = new Person(this, { name, email });

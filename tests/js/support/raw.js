@@ -27,10 +27,11 @@ export class Endpoint {
 
   /** Opens a polling session: `{sid, handshake, get, post, …}`. */
   async poll(query = "") {
+    const askedAt = performance.now();
     const { status, text } = await this.request(`EIO=4&transport=polling${query}`);
     assert.equal(status, 200, text);
     assert.equal(text[0], "0");
-    return new PollingSession(this, JSON.parse(text.slice(1)), performance.now());
+    return new PollingSession(this, JSON.parse(text.slice(1)), { askedAt, openedAt: performance.now() });
   }
 
   /** Opens a WebSocket; nothing is awaited. */
@@ -40,7 +41,9 @@ export class Endpoint {
 
   /** Opens a session over WebSocket and reads its handshake. */
   async stream() {
+    const askedAt = performance.now();
     const socket = this.socket("EIO=4&transport=websocket");
+    socket.askedAt = askedAt;
     const packet = await socket.text();
     assert.equal(packet[0], "0");
     socket.handshake = JSON.parse(packet.slice(1));
@@ -50,8 +53,9 @@ export class Endpoint {
 }
 
 export class PollingSession {
-  constructor(endpoint, handshake, openedAt) {
-    Object.assign(this, { endpoint, handshake, openedAt, sid: handshake.sid });
+  /** The server opened the session after `askedAt` and before `openedAt`. */
+  constructor(endpoint, handshake, { askedAt, openedAt }) {
+    Object.assign(this, { endpoint, handshake, askedAt, openedAt, sid: handshake.sid });
     this.query = `EIO=4&transport=polling&sid=${this.sid}`;
   }
 

@@ -91,9 +91,20 @@ export function binary(name) {
 }
 
 /** Starts an example server (or its official twin) on a free port. */
-export function startExample(name) {
-  const options = { env: { PORT: "0" }, pattern: /^ready (\d+)$/ };
-  return REFERENCE
-    ? Server.start(process.execPath, [path.resolve(here, "../reference", `${name}.js`)], options)
-    : Server.start(binary(`examples/${name}`), [], options);
+export function startExample(name, env) {
+  return REFERENCE ? startOfficial(name, env) : startOurs(name, env);
+}
+
+/** Starts our example server on a free port. */
+export function startOurs(name, env) {
+  return Server.start(binary(`examples/${name}`), [], exampleOptions(env));
+}
+
+/** Starts the official twin of an example server on a free port. */
+export function startOfficial(name, env) {
+  return Server.start(process.execPath, [path.resolve(here, "../reference", `${name}.js`)], exampleOptions(env));
+}
+
+function exampleOptions(env = {}) {
+  return { env: { PORT: "0", ...env }, pattern: /^ready (\d+)$/ };
 }

@@ -10,8 +10,9 @@ use tokio::sync::oneshot;
 
 use super::{Driver, Post, Probe, Progress, finish_stream};
 use crate::{
+    metrics::Metrics,
     proto::{
-        Message, Packet,
+        Message, Packet, Session,
         payload::PayloadDecoder,
         session::{Admission, Loss, Via},
     },
@@ -47,6 +48,15 @@ impl Budget {
     fn spend(&mut self, bytes: usize) {
         self.messages -= 1;
         self.bytes = self.bytes.saturating_sub(bytes);
+    }
+}
+
+/// Before the session takes the packet, which ends the wait for it.
+fn note_pong(metrics: &Metrics, session: &Session, packet: &Packet<'_>, now: Instant) {
+    if let Packet::Pong(_) = packet
+        && let Some(time) = session.round_trip(now)
+    {
+        metrics.ping_round_trip.observe_time(time);
     }
 }
 
@@ -109,7 +119,11 @@ impl<H: Handler> Driver<H> {
     fn attach(&mut self, stream: WebSocketStream, now: Instant) {
         let outbox = control_outbox(stream.binary_form());
         if self.session.handle_stream_attached(now) {
-            self.probe = Some(Box::new(Probe { stream, outbox }));
+            self.probe = Some(Box::new(Probe {
+                stream,
+                outbox,
+                since: now,
+            }));
         } else {
             finish_stream(&self.registry, stream, outbox, None);
         }
@@ -147,7 +161,10 @@ impl<H: Handler> Driver<H> {
             match post.packets.next_packet() {
                 Some(Ok(packet)) => {
                     budget.spend(packet.data_len());
+                    let metrics = self.registry.metrics();
+                    note_pong(metrics, &self.session, &packet, now);
                     if let Some(message) = self.session.handle_packet(Via::Polling, packet, now) {
+                        metrics.messages.count();
                         self.handler.handle_message(message, now);
                     }
                 }
@@ -236,7 +253,10 @@ impl<H: Handler> Driver<H> {
     }
 
     fn handle_packet(&mut self, packet: Packet<'_>, now: Instant) {
+        let metrics = self.registry.metrics();
+        note_pong(metrics, &self.session, &packet, now);
         if let Some(message) = self.session.handle_packet(Via::Stream, packet, now) {
+            metrics.messages.count();
             self.handler.handle_message(message, now);
         }
     }

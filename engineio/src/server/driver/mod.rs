@@ -9,14 +9,13 @@ mod input;
 mod output;
 
 use std::{
-    future::poll_fn,
-    pin::pin,
+    pin::Pin,
     sync::Arc,
     task::{Context, Poll},
     time::{Duration, Instant},
 };
 
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Sleep};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use super::{
@@ -43,7 +42,8 @@ pub(super) struct Driver<H: Handler> {
     close_code: Option<CloseCode>,
     max_packets: usize,
     post_failed: bool,
-    congested: bool,
+    /// A long queue was written in part, and the stream takes more.
+    unwritten: bool,
     closed: bool,
     /// Dropped last, when nothing of the session is left.
     _running: Running,
@@ -59,6 +59,7 @@ struct Post {
 struct Probe {
     stream: WebSocketStream,
     outbox: Outbox,
+    since: Instant,
 }
 
 /// Whether a step has left work for the same turn, or for the next.
@@ -79,31 +80,52 @@ pub(super) struct Start<H> {
     pub(super) running: Running,
 }
 
-/// Runs a session to its end.
-pub(super) async fn run<H: Handler>(start: Start<H>) {
-    let mut driver = Driver::new(start);
-    let mut sleep = pin!(tokio::time::sleep(Duration::ZERO));
-    let mut armed = None;
-    poll_fn(|cx| {
-        if driver.poll(cx).is_ready() {
+/// The task of a session, which runs it to its end. A future by hand: the compiler would keep what
+/// an `async fn` is given twice, for as long as the session lives.
+pub(super) struct SessionTask<H: Handler> {
+    driver: Driver<H>,
+    /// One timer for everything that has a time-out.
+    sleep: Pin<Box<Sleep>>,
+    /// When the timer fires, if it is set.
+    armed: Option<Instant>,
+}
+
+// Nothing in it is ever pinned but the timer, which is so by itself.
+impl<H: Handler> Unpin for SessionTask<H> {}
+
+impl<H: Handler> SessionTask<H> {
+    pub(super) fn new(start: Start<H>) -> Self {
+        Self {
+            driver: Driver::new(start),
+            sleep: Box::pin(tokio::time::sleep(Duration::ZERO)),
+            armed: None,
+        }
+    }
+}
+
+impl<H: Handler> Future for SessionTask<H> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        if this.driver.poll(cx).is_ready() {
             return Poll::Ready(());
         }
-        let Some(due) = driver.poll_timeout() else {
+        let Some(due) = this.driver.poll_timeout() else {
             return Poll::Pending;
         };
         // A timer that is early costs one turn; resetting it at every pong would cost more.
-        if armed.is_none_or(|armed| due < armed) {
-            sleep.as_mut().reset(due.into());
-            armed = Some(due);
+        if this.armed.is_none_or(|armed| due < armed) {
+            this.sleep.as_mut().reset(due.into());
+            this.armed = Some(due);
         }
-        if sleep.as_mut().poll(cx).is_ready() {
-            armed = None;
+        if this.sleep.as_mut().poll(cx).is_ready() {
+            this.armed = None;
             // Through the scheduler: a handler whose time is always due must not hang others.
             cx.waker().wake_by_ref();
         }
         Poll::Pending
-    })
-    .await;
+    }
 }
 
 /// The time, from the runtime's clock so that tests can stop it.
@@ -113,8 +135,10 @@ fn now() -> Instant {
 
 impl<H: Handler> Driver<H> {
     fn new(start: Start<H>) -> Self {
-        if start.stream.is_some() {
-            start.shared.lock().outbox.set_sink(Sink::Ready);
+        if let Some(stream) = &start.stream {
+            let mut slot = start.shared.lock();
+            slot.outbox.set_sink(Sink::Ready);
+            slot.direct = stream.direct();
         }
         Self {
             shared: start.shared,
@@ -128,7 +152,7 @@ impl<H: Handler> Driver<H> {
             close_code: None,
             max_packets: start.max_packets,
             post_failed: false,
-            congested: false,
+            unwritten: false,
             closed: false,
             _running: start.running,
         }
@@ -149,7 +173,7 @@ impl<H: Handler> Driver<H> {
                 // Once more: the handler has learnt of the end, and may have begun something.
                 return self.handler.poll_tasks(cx);
             }
-            if self.apply_back_pressure(held, now) {
+            if self.apply_back_pressure(held, now) || self.unwritten {
                 progress = Progress::Yield;
             }
             if progress == Progress::Yield {

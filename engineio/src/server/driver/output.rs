@@ -49,7 +49,7 @@ impl<H: Handler> Driver<H> {
             self.write_stream(cx, now);
             match self.session.poll_event() {
                 None => break,
-                Some(Event::Upgraded) => self.promote_probe(),
+                Some(Event::Upgraded) => self.promote_probe(now),
                 Some(Event::DropProbe) => self.drop_probe(),
                 Some(Event::Closed(reason)) => self.finish(reason, now),
             }
@@ -62,6 +62,7 @@ impl<H: Handler> Driver<H> {
         // Asked first, because the reply empties the outbox; and only when there may be one.
         let compressible = self.session.has_poll() && slot.outbox.is_compressible();
         let reply = self.session.poll_reply(&mut slot.outbox);
+        slot.count(&self.shared.backlog);
         drop(slot);
         let Some(body) = reply else { return };
         let payload = Payload { body, compressible };
@@ -95,6 +96,10 @@ impl<H: Handler> Driver<H> {
             return;
         }
         let flushed = stream.poll_flush(cx, &mut slot.outbox);
+        slot.count(&self.shared.backlog);
+        // The rest of a long queue is for the next turn: others wait for theirs, and who wants to
+        // add to this queue waits for its lock.
+        self.unwritten = flushed.is_ready() && slot.outbox.has_pending();
         slot.outbox.set_sink(if flushed.is_pending() {
             Sink::Blocked
         } else {
@@ -108,15 +113,25 @@ impl<H: Handler> Driver<H> {
         self.session.poll_write(&mut slot.outbox, now);
     }
 
-    fn promote_probe(&mut self) {
+    fn promote_probe(&mut self, now: Instant) {
         let Some(probe) = self.probe.take() else {
             return;
         };
-        let Probe { stream, mut outbox } = *probe;
+        let Probe {
+            stream,
+            mut outbox,
+            since,
+        } = *probe;
+        let metrics = self.registry.metrics();
+        metrics.upgrades.count();
+        metrics
+            .upgrade_time
+            .observe_time(now.saturating_duration_since(since));
         let mut slot = self.shared.lock();
         slot.outbox.adopt(&mut outbox);
         slot.outbox.set_sink(Sink::Ready);
         slot.transport = TransportKind::Websocket;
+        slot.direct = stream.direct();
         drop(slot);
         self.stream = Some(stream);
     }
@@ -129,16 +144,16 @@ impl<H: Handler> Driver<H> {
     }
 
     fn watch_congestion(&mut self, now: Instant) {
-        let congested = self.shared.lock().outbox.is_congested();
-        if self.congested && !congested && !self.closed {
+        let relieved = self.shared.lock().outbox.take_relieved();
+        if relieved && !self.closed {
             self.handler.handle_drained(now);
         }
-        self.congested = congested;
     }
 
     /// The session is over: everything that is not the handler's goes now.
     fn finish(&mut self, reason: CloseReason, now: Instant) {
         self.closed = true;
+        self.registry.metrics().closed(reason).count();
         self.reply_to_poll();
         self.finish_post(PostReply::Ok);
         let outbox = self.retire();
@@ -153,10 +168,13 @@ impl<H: Handler> Driver<H> {
         self.registry.remove(&self.shared.sid);
         let mut slot = self.shared.lock();
         slot.closed = true;
+        slot.direct = None;
         // Whoever waits for the answer to a command learns that the session is gone.
         drop(slot.take_commands());
         let mut sealed = control_outbox(BinaryForm::default());
         sealed.seal();
-        std::mem::replace(&mut slot.outbox, sealed)
+        let outbox = std::mem::replace(&mut slot.outbox, sealed);
+        slot.count(&self.shared.backlog);
+        outbox
     }
 }

@@ -5,28 +5,31 @@ use std::collections::HashMap;
 use sqlx::SqliteConnection;
 
 use super::messages::with_reactions;
-use super::rows::{MessageRow, PersonRow, id_list, unreadable};
 use crate::chat::domain::{
     Chat, ChatId, ChatName, MemberRole, Message, Participant, Person, Rev, Seq, Timestamp, UserId,
 };
+use crate::chat::storage::rows::{
+    ChatRow, MessageRow, ParticipantRow, PersonRow, StandingRow, by_chat, id_list,
+};
 use crate::chat::storage::{ChatCursor, NewChat, Standing, StoreError, Viewer};
 
-#[derive(sqlx::FromRow)]
-struct ChatRow {
-    id: String,
-    name: Option<String>,
-    is_group: bool,
-    created_by: String,
-    created_at: i64,
-    updated_at: i64,
-    last_seq: i64,
-    rev: i64,
-    read_seq: Option<i64>,
-    unread_count: i64,
+pub(super) async fn for_viewer(
+    connection: &mut SqliteConnection,
+    chat: &ChatId,
+    viewer: &Viewer,
+) -> Result<Option<Chat>, StoreError> {
+    one(connection, chat, Some(viewer)).await
+}
+
+pub(super) async fn for_everyone(
+    connection: &mut SqliteConnection,
+    chat: &ChatId,
+) -> Result<Option<Chat>, StoreError> {
+    one(connection, chat, None).await
 }
 
 /// A chat for a viewer who may see it, or for everyone.
-pub(super) async fn chat(
+async fn one(
     connection: &mut SqliteConnection,
     chat: &ChatId,
     viewer: Option<&Viewer>,
@@ -35,7 +38,7 @@ pub(super) async fn chat(
         "SELECT c.*, p.read_seq,
                 (SELECT count(*) FROM (SELECT 1 FROM messages m
                      WHERE m.chat_id = c.id AND m.seq > p.read_seq
-                       AND m.sender_id <> ?2 AND m.deleted_at IS NULL LIMIT 100)) AS unread_count
+                       AND m.sender_id <> ?2 AND m.deleted_at IS NULL LIMIT 100) unread) AS unread_count
          FROM chats c LEFT JOIN participants p ON p.chat_id = c.id AND p.user_id = ?2
          WHERE c.id = ?1 AND (?3 OR p.user_id IS NOT NULL)",
     )
@@ -52,27 +55,28 @@ pub(super) async fn chat(
     )
 }
 
+pub(super) const LIST: &str = "SELECT c.*,
+                (SELECT count(*) FROM (SELECT 1 FROM messages m
+                     WHERE m.chat_id = c.id AND m.seq > c.read_seq
+                       AND m.sender_id <> ?1 AND m.deleted_at IS NULL LIMIT 100) unread) AS unread_count
+         FROM (SELECT c.*, p.read_seq FROM participants p JOIN chats c ON c.id = p.chat_id
+               WHERE p.user_id = ?1 AND (?2 IS NULL OR (c.updated_at, c.id) < (?2, ?3))
+               ORDER BY c.updated_at DESC, c.id DESC LIMIT ?4) c
+         ORDER BY c.updated_at DESC, c.id DESC";
+
 pub(super) async fn chats(
     connection: &mut SqliteConnection,
     user: &UserId,
     cursor: Option<&ChatCursor>,
     limit: u32,
 ) -> Result<Vec<Chat>, StoreError> {
-    let rows = sqlx::query_as::<_, ChatRow>(
-        "SELECT c.*, p.read_seq,
-                (SELECT count(*) FROM (SELECT 1 FROM messages m
-                     WHERE m.chat_id = c.id AND m.seq > p.read_seq
-                       AND m.sender_id <> ?1 AND m.deleted_at IS NULL LIMIT 100)) AS unread_count
-         FROM participants p JOIN chats c ON c.id = p.chat_id
-         WHERE p.user_id = ?1 AND (?2 IS NULL OR (c.updated_at, c.id) < (?2, ?3))
-         ORDER BY c.updated_at DESC, c.id DESC LIMIT ?4",
-    )
-    .bind(user.as_str())
-    .bind(cursor.map(|cursor| cursor.updated_at.0))
-    .bind(cursor.map(|cursor| cursor.id.as_str()))
-    .bind(limit)
-    .fetch_all(&mut *connection)
-    .await?;
+    let rows = sqlx::query_as::<_, ChatRow>(LIST)
+        .bind(user.as_str())
+        .bind(cursor.map(|cursor| cursor.updated_at.0))
+        .bind(cursor.map(|cursor| cursor.id.as_str()))
+        .bind(limit)
+        .fetch_all(&mut *connection)
+        .await?;
     complete(connection, rows, Some(user)).await
 }
 
@@ -85,79 +89,38 @@ async fn complete(
     if rows.is_empty() {
         return Ok(Vec::new());
     }
-    let ids = id_list(rows.iter().map(|row| row.id.as_str()));
+    let ids = id_list(rows.iter().map(ChatRow::id));
     let mut participants = participants_of(connection, &ids).await?;
     let mut last = last_messages(connection, &rows, viewer).await?;
     let assembled = rows.into_iter().map(|row| {
-        let participants = participants.remove(&row.id).unwrap_or_default();
-        let last_message = last.remove(&row.id);
+        let participants = participants.remove(row.id()).unwrap_or_default();
+        let last_message = last.remove(row.id());
         row.assemble(participants, last_message, viewer.is_some())
     });
     Ok(assembled.collect())
 }
 
-impl ChatRow {
-    fn assemble(
-        self,
-        participants: Vec<Participant>,
-        last_message: Option<Message>,
-        personal: bool,
-    ) -> Chat {
-        Chat {
-            id: self.id.into(),
-            name: self.name,
-            is_group: self.is_group,
-            created_by: self.created_by.into(),
-            created_at: Timestamp(self.created_at),
-            updated_at: Timestamp(self.updated_at),
-            last_seq: Seq(self.last_seq as u64),
-            rev: Rev(self.rev as u64),
-            participants,
-            last_message,
-            read_seq: personal.then(|| Seq(self.read_seq.unwrap_or(0) as u64)),
-            unread_count: personal.then_some(self.unread_count as u32),
-        }
-    }
-}
-
-#[derive(sqlx::FromRow)]
-struct ParticipantRow {
-    chat_id: String,
-    user_id: String,
-    name: String,
-    role: String,
-    joined_at: i64,
-    read_seq: i64,
-    delivered_seq: i64,
-}
+pub(super) const PARTICIPANTS: &str =
+    "SELECT p.chat_id, p.user_id, u.name, p.role, p.joined_at, p.read_seq, p.delivered_seq
+         FROM participants p JOIN users u ON u.id = p.user_id
+         WHERE p.chat_id IN (SELECT value FROM json_each(?))
+         ORDER BY p.joined_at, p.user_id";
 
 async fn participants_of(
     connection: &mut SqliteConnection,
     ids: &str,
 ) -> Result<HashMap<String, Vec<Participant>>, StoreError> {
-    let rows = sqlx::query_as::<_, ParticipantRow>(
-        "SELECT p.chat_id, p.user_id, u.name, p.role, p.joined_at, p.read_seq, p.delivered_seq
-         FROM participants p JOIN users u ON u.id = p.user_id
-         WHERE p.chat_id IN (SELECT value FROM json_each(?))
-         ORDER BY p.joined_at, p.user_id",
-    )
-    .bind(ids)
-    .fetch_all(connection)
-    .await?;
-    let mut grouped: HashMap<String, Vec<Participant>> = HashMap::new();
-    for row in rows {
-        let participant = Participant {
-            user_id: row.user_id.into(),
-            name: row.name,
-            role: MemberRole::from_name(&row.role).ok_or_else(|| unreadable("role"))?,
-            joined_at: Timestamp(row.joined_at),
-            read_seq: Seq(row.read_seq as u64),
-            delivered_seq: Seq(row.delivered_seq as u64),
-        };
-        grouped.entry(row.chat_id).or_default().push(participant);
-    }
-    Ok(grouped)
+    let rows = sqlx::query_as::<_, ParticipantRow>(PARTICIPANTS)
+        .bind(ids)
+        .fetch_all(connection)
+        .await?;
+    by_chat(rows)
 }
+
+pub(super) const LAST_MESSAGES: &str = "SELECT m.*, u.name AS sender_name, u.role AS sender_role
+         FROM json_each(?) place
+         JOIN messages m ON m.chat_id = place.value ->> 0 AND m.seq = place.value ->> 1
+         LEFT JOIN users u ON u.id = m.sender_id";
 
 /// The message that each row's `last_seq` names, so that the two agree.
 async fn last_messages(
@@ -165,33 +128,17 @@ async fn last_messages(
     rows: &[ChatRow],
     viewer: Option<&UserId>,
 ) -> Result<HashMap<String, Message>, StoreError> {
-    let places: Vec<_> = rows
-        .iter()
-        .map(|row| (row.id.as_str(), row.last_seq))
-        .collect();
+    let places: Vec<_> = rows.iter().map(|row| (row.id(), row.last_seq())).collect();
     let places = serde_json::to_string(&places).unwrap_or_default();
-    let rows = sqlx::query_as::<_, MessageRow>(
-        "SELECT m.*, u.name AS sender_name, u.role AS sender_role
-         FROM json_each(?) place
-         JOIN messages m ON m.chat_id = place.value ->> 0 AND m.seq = place.value ->> 1
-         LEFT JOIN users u ON u.id = m.sender_id",
-    )
-    .bind(places)
-    .fetch_all(&mut *connection)
-    .await?;
+    let rows = sqlx::query_as::<_, MessageRow>(LAST_MESSAGES)
+        .bind(places)
+        .fetch_all(&mut *connection)
+        .await?;
     let messages = with_reactions(connection, rows, viewer).await?;
     Ok(messages
         .into_iter()
         .map(|message| (message.chat_id.to_string(), message))
         .collect())
-}
-
-#[derive(sqlx::FromRow)]
-struct StandingRow {
-    is_group: bool,
-    last_seq: i64,
-    read_seq: i64,
-    role: Option<String>,
 }
 
 pub(super) async fn standing(
@@ -200,7 +147,7 @@ pub(super) async fn standing(
     user: &UserId,
 ) -> Result<Option<Standing>, StoreError> {
     let row = sqlx::query_as::<_, StandingRow>(
-        "SELECT c.is_group, c.last_seq, coalesce(p.read_seq, 0) AS read_seq, p.role
+        "SELECT c.is_group, c.last_seq, c.rev, coalesce(p.read_seq, 0) AS read_seq, p.role
          FROM chats c LEFT JOIN participants p ON p.chat_id = c.id AND p.user_id = ?
          WHERE c.id = ?",
     )
@@ -209,20 +156,6 @@ pub(super) async fn standing(
     .fetch_optional(connection)
     .await?;
     row.map(StandingRow::read).transpose()
-}
-
-impl StandingRow {
-    fn read(self) -> Result<Standing, StoreError> {
-        let role = self
-            .role
-            .map(|role| MemberRole::from_name(&role).ok_or_else(|| unreadable("role")));
-        Ok(Standing {
-            is_group: self.is_group,
-            last_seq: Seq(self.last_seq as u64),
-            read_seq: Seq(self.read_seq as u64),
-            role: role.transpose()?,
-        })
-    }
 }
 
 pub(super) async fn direct(
@@ -245,6 +178,21 @@ pub(super) async fn participants(
         .fetch_all(connection)
         .await?;
     Ok(ids.into_iter().map(UserId::from).collect())
+}
+
+pub(super) async fn read_positions(
+    connection: &mut SqliteConnection,
+    chat: &ChatId,
+) -> Result<Vec<(UserId, Seq)>, StoreError> {
+    let rows: Vec<(String, i64)> =
+        sqlx::query_as("SELECT user_id, read_seq FROM participants WHERE chat_id = ?1")
+            .bind(chat.as_str())
+            .fetch_all(connection)
+            .await?;
+    let rows = rows.into_iter();
+    Ok(rows
+        .map(|(user, read)| (user.into(), Seq(read as u64)))
+        .collect())
 }
 
 pub(super) async fn people_in(
@@ -464,22 +412,22 @@ pub(super) async fn raise_delivered(
     Ok(done.rows_affected() > 0)
 }
 
+pub(super) const UNREAD: &str = "SELECT p.read_seq,
+                (SELECT count(*) FROM (SELECT 1 FROM messages m
+                     WHERE m.chat_id = p.chat_id AND m.seq > p.read_seq
+                       AND m.sender_id <> ?2 AND m.deleted_at IS NULL LIMIT 100) unread)
+         FROM participants p WHERE p.chat_id = ?1 AND p.user_id = ?2";
+
 pub(super) async fn unread(
     connection: &mut SqliteConnection,
     chat: &ChatId,
     user: &UserId,
 ) -> Result<Option<(Seq, u32)>, StoreError> {
-    let row: Option<(i64, u32)> = sqlx::query_as(
-        "SELECT p.read_seq,
-                (SELECT count(*) FROM (SELECT 1 FROM messages m
-                     WHERE m.chat_id = p.chat_id AND m.seq > p.read_seq
-                       AND m.sender_id <> ?2 AND m.deleted_at IS NULL LIMIT 100))
-         FROM participants p WHERE p.chat_id = ?1 AND p.user_id = ?2",
-    )
-    .bind(chat.as_str())
-    .bind(user.as_str())
-    .fetch_optional(connection)
-    .await?;
+    let row: Option<(i64, u32)> = sqlx::query_as(UNREAD)
+        .bind(chat.as_str())
+        .bind(user.as_str())
+        .fetch_optional(connection)
+        .await?;
     Ok(row.map(|(read, unread)| (Seq(read as u64), unread)))
 }
 

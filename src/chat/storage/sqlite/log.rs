@@ -2,78 +2,47 @@
 
 use sqlx::SqliteConnection;
 
-use super::rows::unreadable;
-use crate::chat::domain::{ChatId, Rev, Seq, Timestamp, UserId};
-use crate::chat::storage::{Head, LogEntry, LogKind, StoreError};
+use crate::chat::domain::{ChatId, Rev, Timestamp, UserId};
+use crate::chat::storage::rows::{HeadRow, LogRow};
+use crate::chat::storage::{Head, LogEntry, PRUNED_AT_ONCE, StoreError};
 
-#[derive(sqlx::FromRow)]
-struct HeadRow {
-    rev: i64,
-    last_seq: i64,
-    read_seq: i64,
-    oldest: Option<i64>,
-}
+pub(super) const HEAD: &str = "SELECT c.rev, c.last_seq,
+                (SELECT min(rev) FROM chat_events WHERE chat_id = c.id) AS oldest
+         FROM chats c WHERE c.id = ?1";
 
 pub(super) async fn head(
     connection: &mut SqliteConnection,
     chat: &ChatId,
-    user: &UserId,
 ) -> Result<Option<Head>, StoreError> {
-    let row = sqlx::query_as::<_, HeadRow>(
-        "SELECT c.rev, c.last_seq, p.read_seq,
-                (SELECT min(rev) FROM chat_events WHERE chat_id = c.id) AS oldest
-         FROM chats c JOIN participants p ON p.chat_id = c.id AND p.user_id = ?
-         WHERE c.id = ?",
-    )
-    .bind(user.as_str())
-    .bind(chat.as_str())
-    .fetch_optional(connection)
-    .await?;
-    Ok(row.map(|row| Head {
-        rev: Rev(row.rev as u64),
-        last_seq: Seq(row.last_seq as u64),
-        read_seq: Seq(row.read_seq as u64),
-        oldest: row.oldest.map(|rev| Rev(rev as u64)),
-    }))
+    let row = sqlx::query_as::<_, HeadRow>(HEAD)
+        .bind(chat.as_str())
+        .fetch_optional(connection)
+        .await?;
+    Ok(row.map(HeadRow::read))
 }
 
-#[derive(sqlx::FromRow)]
-struct LogRow {
-    rev: i64,
-    kind: String,
-    seq: Option<i64>,
-    payload: Option<String>,
-}
+pub(super) const ENTRIES: &str = "SELECT rev, kind, seq, payload FROM chat_events
+         WHERE chat_id = ?1 AND rev > ?2 AND rev <= ?3 AND (?4 IS NULL OR EXISTS
+             (SELECT 1 FROM participants WHERE chat_id = ?1 AND user_id = ?4))
+         ORDER BY rev LIMIT ?5";
 
 pub(super) async fn entries(
     connection: &mut SqliteConnection,
     chat: &ChatId,
+    viewer: Option<&UserId>,
     since: Rev,
     head: Rev,
     limit: u32,
 ) -> Result<Vec<LogEntry>, StoreError> {
-    let rows = sqlx::query_as::<_, LogRow>(
-        "SELECT rev, kind, seq, payload FROM chat_events
-         WHERE chat_id = ? AND rev > ? AND rev <= ? ORDER BY rev LIMIT ?",
-    )
-    .bind(chat.as_str())
-    .bind(since.0 as i64)
-    .bind(head.0 as i64)
-    .bind(limit)
-    .fetch_all(connection)
-    .await?;
+    let rows = sqlx::query_as::<_, LogRow>(ENTRIES)
+        .bind(chat.as_str())
+        .bind(since.0 as i64)
+        .bind(head.0 as i64)
+        .bind(viewer.map(UserId::as_str))
+        .bind(limit)
+        .fetch_all(connection)
+        .await?;
     rows.into_iter().map(LogRow::read).collect()
-}
-
-impl LogRow {
-    fn read(self) -> Result<LogEntry, StoreError> {
-        Ok(LogEntry {
-            rev: Rev(self.rev as u64),
-            kind: LogKind::from_name(&self.kind).ok_or_else(|| unreadable("kind"))?,
-            seq: self.seq.map(|seq| Seq(seq as u64)),
-            payload: self.payload,
-        })
-    }
 }
 
 pub(super) async fn insert(
@@ -95,4 +64,26 @@ pub(super) async fn insert(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// The inner query looks at the oldest entries of chats that have too many, by
+/// the primary key, so it never costs more than what it can delete.
+pub(super) async fn prune(
+    connection: &mut SqliteConnection,
+    before: Timestamp,
+    keep: u64,
+) -> Result<u64, StoreError> {
+    let done = sqlx::query(
+        "DELETE FROM chat_events WHERE (chat_id, rev) IN
+             (SELECT e.chat_id, e.rev FROM chats c
+              JOIN chat_events e ON e.chat_id = c.id AND e.rev <= c.rev - ?2
+               AND e.rev < ?3 + (SELECT min(rev) FROM chat_events WHERE chat_id = c.id)
+              WHERE c.rev > ?2 AND e.created_at < ?1)",
+    )
+    .bind(before.0)
+    .bind(i64::try_from(keep).unwrap_or(i64::MAX))
+    .bind(PRUNED_AT_ONCE)
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected())
 }

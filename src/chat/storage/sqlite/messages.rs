@@ -1,14 +1,15 @@
 //! Messages.
 
-use std::collections::HashMap;
-
 use sqlx::SqliteConnection;
 
-use super::rows::{MessageRow, id_list};
-use crate::chat::domain::{
-    ChatId, ClientMsgId, Message, MessageId, Reaction, Reactions, Rev, Seq, Timestamp, UserId,
-};
+use crate::chat::domain::{ChatId, ClientMsgId, Message, MessageId, Rev, Seq, Timestamp, UserId};
+use crate::chat::storage::rows::{MessageRow, ReactionRow, add_reactions, id_list, read_all};
 use crate::chat::storage::{History, NewMessage, NewReaction, Page, Repeat, StoreError, Viewer};
+
+pub(super) const REACTIONS: &str =
+    "SELECT message_id, emoji, count(*) AS count, max(user_id = ?) AS mine
+         FROM reactions WHERE message_id IN (SELECT value FROM json_each(?))
+         GROUP BY message_id, emoji ORDER BY min(created_at), emoji";
 
 /// Completes messages with their reactions; `viewer` decides what is `mine`.
 pub(super) async fn with_reactions(
@@ -16,54 +17,17 @@ pub(super) async fn with_reactions(
     rows: Vec<MessageRow>,
     viewer: Option<&UserId>,
 ) -> Result<Vec<Message>, StoreError> {
-    let mut messages: Vec<Message> = rows
-        .into_iter()
-        .map(MessageRow::read)
-        .collect::<Result<_, _>>()?;
+    let mut messages = read_all(rows)?;
     if messages.is_empty() {
         return Ok(messages);
     }
-    let ids = id_list(messages.iter().map(|message| message.id.as_str()));
-    let mut reactions = reactions(connection, ids, viewer).await?;
-    for message in &mut messages {
-        message.reactions = reactions.remove(message.id.as_str()).unwrap_or_default();
-    }
+    let rows = sqlx::query_as::<_, ReactionRow>(REACTIONS)
+        .bind(viewer.map_or("", UserId::as_str))
+        .bind(id_list(messages.iter().map(|message| message.id.as_str())))
+        .fetch_all(connection)
+        .await?;
+    add_reactions(&mut messages, rows, viewer);
     Ok(messages)
-}
-
-#[derive(sqlx::FromRow)]
-struct ReactionRow {
-    message_id: String,
-    emoji: String,
-    count: i64,
-    mine: bool,
-}
-
-async fn reactions(
-    connection: &mut SqliteConnection,
-    ids: String,
-    viewer: Option<&UserId>,
-) -> Result<HashMap<String, Reactions>, StoreError> {
-    let rows = sqlx::query_as::<_, ReactionRow>(
-        "SELECT message_id, emoji, count(*) AS count, max(user_id = ?) AS mine
-         FROM reactions WHERE message_id IN (SELECT value FROM json_each(?))
-         GROUP BY message_id, emoji ORDER BY min(created_at), emoji",
-    )
-    .bind(viewer.map_or("", UserId::as_str))
-    .bind(ids)
-    .fetch_all(connection)
-    .await?;
-    let mut grouped: HashMap<String, Reactions> = HashMap::new();
-    for row in rows {
-        let mine = viewer.map(|_| row.mine);
-        let reaction = Reaction {
-            emoji: row.emoji,
-            count: row.count as u32,
-            mine,
-        };
-        grouped.entry(row.message_id).or_default().0.push(reaction);
-    }
-    Ok(grouped)
 }
 
 pub(super) async fn history(
@@ -97,6 +61,12 @@ pub(super) async fn history(
     }))
 }
 
+pub(super) const RANGE: &str = "SELECT m.*, u.name AS sender_name, u.role AS sender_role
+         FROM messages m LEFT JOIN users u ON u.id = m.sender_id
+         WHERE m.chat_id = ?1 AND m.seq BETWEEN ?2 AND ?3 AND (?4 OR EXISTS
+             (SELECT 1 FROM participants WHERE chat_id = ?1 AND user_id = ?5))
+         ORDER BY m.seq";
+
 /// Who may see the chat is asked again, so that a removal in between counts.
 async fn range(
     connection: &mut SqliteConnection,
@@ -105,20 +75,14 @@ async fn range(
     first: Seq,
     end: Seq,
 ) -> Result<Vec<MessageRow>, StoreError> {
-    Ok(sqlx::query_as(
-        "SELECT m.*, u.name AS sender_name, u.role AS sender_role
-         FROM messages m LEFT JOIN users u ON u.id = m.sender_id
-         WHERE m.chat_id = ?1 AND m.seq BETWEEN ?2 AND ?3 AND (?4 OR EXISTS
-             (SELECT 1 FROM participants WHERE chat_id = ?1 AND user_id = ?5))
-         ORDER BY m.seq",
-    )
-    .bind(chat.as_str())
-    .bind(first.0 as i64)
-    .bind(end.0 as i64)
-    .bind(viewer.sees_all)
-    .bind(viewer.user.as_str())
-    .fetch_all(connection)
-    .await?)
+    Ok(sqlx::query_as(RANGE)
+        .bind(chat.as_str())
+        .bind(first.0 as i64)
+        .bind(end.0 as i64)
+        .bind(viewer.sees_all)
+        .bind(viewer.user.as_str())
+        .fetch_all(connection)
+        .await?)
 }
 
 pub(super) async fn message(
@@ -140,23 +104,26 @@ pub(super) async fn message(
     Ok(with_reactions(connection, rows, Some(viewer)).await?.pop())
 }
 
+pub(super) const BY_SEQ: &str = "SELECT m.*, u.name AS sender_name, u.role AS sender_role
+         FROM messages m LEFT JOIN users u ON u.id = m.sender_id
+         WHERE m.chat_id = ? AND m.seq IN (SELECT value FROM json_each(?))";
+
 pub(super) async fn by_seq(
     connection: &mut SqliteConnection,
     chat: &ChatId,
     seqs: &[Seq],
 ) -> Result<Vec<Message>, StoreError> {
     let list: Vec<u64> = seqs.iter().map(|seq| seq.0).collect();
-    let rows = sqlx::query_as::<_, MessageRow>(
-        "SELECT m.*, u.name AS sender_name, u.role AS sender_role
-         FROM messages m LEFT JOIN users u ON u.id = m.sender_id
-         WHERE m.chat_id = ? AND m.seq IN (SELECT value FROM json_each(?))",
-    )
-    .bind(chat.as_str())
-    .bind(serde_json::Value::from(list).to_string())
-    .fetch_all(&mut *connection)
-    .await?;
+    let rows = sqlx::query_as::<_, MessageRow>(BY_SEQ)
+        .bind(chat.as_str())
+        .bind(serde_json::Value::from(list).to_string())
+        .fetch_all(&mut *connection)
+        .await?;
     with_reactions(connection, rows, None).await
 }
+
+pub(super) const REPEAT: &str = "SELECT id, body_hash FROM messages
+         WHERE chat_id = ? AND sender_id = ? AND client_msg_id = ?";
 
 pub(super) async fn repeat(
     connection: &mut SqliteConnection,
@@ -164,15 +131,12 @@ pub(super) async fn repeat(
     sender: &UserId,
     client_msg_id: &ClientMsgId,
 ) -> Result<Option<Repeat>, StoreError> {
-    let found: Option<(String, Vec<u8>)> = sqlx::query_as(
-        "SELECT id, body_hash FROM messages
-         WHERE chat_id = ? AND sender_id = ? AND client_msg_id = ?",
-    )
-    .bind(chat.as_str())
-    .bind(sender.as_str())
-    .bind(client_msg_id.as_str())
-    .fetch_optional(&mut *connection)
-    .await?;
+    let found: Option<(String, Vec<u8>)> = sqlx::query_as(REPEAT)
+        .bind(chat.as_str())
+        .bind(sender.as_str())
+        .bind(client_msg_id.as_str())
+        .fetch_optional(&mut *connection)
+        .await?;
     let Some((id, body_hash)) = found else {
         return Ok(None);
     };

@@ -9,7 +9,7 @@ mod log;
 mod messages;
 mod notifications;
 mod people;
-mod rows;
+mod posting;
 mod sessions;
 
 use std::path::Path;
@@ -33,7 +33,7 @@ const READERS: u32 = 8;
 const POOL_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long a statement waits for a lock of another process.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+const BUSY_TIMEOUT: Duration = Duration::from_millis(if cfg!(test) { 300 } else { 5000 });
 
 /// The pool of connections that read.
 pub(super) struct Sqlite {
@@ -47,7 +47,7 @@ pub(super) async fn open(
 ) -> Result<(Sqlite, Connection<Box<SqliteConnection>>), StoreError> {
     let options = options(path, durability);
     let mut writer = options.connect().await?;
-    sqlx::migrate!("migrations/sqlite").run(&mut writer).await?;
+    migrate(&mut writer).await?;
     let pool = SqlitePoolOptions::new()
         .max_connections(READERS)
         .acquire_timeout(POOL_PATIENCE)
@@ -58,7 +58,12 @@ pub(super) async fn open(
     Ok((Sqlite { pool }, Connection::new(Box::new(writer))))
 }
 
-fn options(path: &Path, durability: Durability) -> SqliteConnectOptions {
+/// Brings the schema up to date.
+pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    Ok(sqlx::migrate!("migrations/sqlite").run(connection).await?)
+}
+
+pub(super) fn options(path: &Path, durability: Durability) -> SqliteConnectOptions {
     let synchronous = match durability {
         Durability::Full => SqliteSynchronous::Full,
         Durability::Relaxed => SqliteSynchronous::Normal,
@@ -117,3 +122,21 @@ pub(super) async fn pragmas_of(path: &Path) -> Result<Pragmas, StoreError> {
         reader_refuses_writes: write.is_err(),
     })
 }
+
+/// The questions whose plans are tested.
+#[cfg(test)]
+pub(super) const QUESTIONS: [(&str, &str); 13] = [
+    ("LIST", chats::LIST),
+    ("PARTICIPANTS", chats::PARTICIPANTS),
+    ("LAST_MESSAGES", chats::LAST_MESSAGES),
+    ("UNREAD", chats::UNREAD),
+    ("REACTIONS", messages::REACTIONS),
+    ("RANGE", messages::RANGE),
+    ("BY_SEQ", messages::BY_SEQ),
+    ("REPEAT", messages::REPEAT),
+    ("HEAD", log::HEAD),
+    ("ENTRIES", log::ENTRIES),
+    ("SEARCH", people::SEARCH),
+    ("LOOK_UP", posting::LOOK_UP),
+    ("PAGE", notifications::PAGE),
+];

@@ -2,58 +2,43 @@
 
 use sqlx::SqliteConnection;
 
-use super::rows::{id_list, unreadable};
-use crate::chat::domain::{MessageId, NotificationId, NotificationKind, Timestamp, UserId};
-use crate::chat::storage::{KeptNotification, NewNotification, StoreError};
+use crate::chat::domain::{MessageId, NotificationId, Timestamp, UserId};
+use crate::chat::storage::rows::{NotificationRow, id_list, json_rows};
+use crate::chat::storage::{KeptNotification, NewNotification, PRUNED_AT_ONCE, StoreError};
 
+/// A row for each person of each notification, in one statement.
 pub(super) async fn insert(
     connection: &mut SqliteConnection,
-    new: &NewNotification<'_>,
+    new: &[NewNotification<'_>],
 ) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO notifications
              (person_id, id, kind, chat_id, user_id, by_id, message_id, created_at)
-         SELECT value, ?, ?, ?, ?, ?, ?, ? FROM json_each(?)",
+         SELECT person.value, n.value ->> 0, n.value ->> 1, n.value ->> 2, n.value ->> 3,
+                n.value ->> 4, n.value ->> 5, n.value ->> 6
+         FROM json_each(?) n, json_each(n.value -> 7) person",
     )
-    .bind(new.id.as_str())
-    .bind(new.kind.as_str())
-    .bind(new.chat.as_str())
-    .bind(new.user.map(UserId::as_str))
-    .bind(new.by.map(UserId::as_str))
-    .bind(new.message.map(MessageId::as_str))
-    .bind(new.now.0)
-    .bind(id_list(new.people.iter().map(UserId::as_str)))
+    .bind(json_rows(new.iter().map(|new| {
+        (
+            new.id.as_str(),
+            new.kind.as_str(),
+            new.chat.as_str(),
+            new.user.map(UserId::as_str),
+            new.by.map(UserId::as_str),
+            new.message.map(MessageId::as_str),
+            new.now.0,
+            new.people,
+        )
+    })))
     .execute(connection)
     .await?;
     Ok(())
 }
 
-#[derive(sqlx::FromRow)]
-struct NotificationRow {
-    id: String,
-    kind: String,
-    chat_id: String,
-    user_id: Option<String>,
-    by_id: Option<String>,
-    message_id: Option<String>,
-    created_at: i64,
-    read_at: Option<i64>,
-}
-
-impl NotificationRow {
-    fn read(self) -> Result<KeptNotification, StoreError> {
-        Ok(KeptNotification {
-            id: self.id.into(),
-            kind: NotificationKind::from_name(&self.kind).ok_or_else(|| unreadable("kind"))?,
-            chat: self.chat_id.into(),
-            user: self.user_id.map(UserId::from),
-            by: self.by_id.map(UserId::from),
-            message: self.message_id.map(MessageId::from),
-            created_at: Timestamp(self.created_at),
-            read_at: self.read_at.map(Timestamp),
-        })
-    }
-}
+pub(super) const PAGE: &str =
+    "SELECT id, kind, chat_id, user_id, by_id, message_id, created_at, read_at
+         FROM notifications WHERE person_id = ?1 AND (?2 IS NULL OR id < ?2)
+         ORDER BY id DESC LIMIT ?3";
 
 /// Ids are in the order of their times, so they are the cursor too.
 pub(super) async fn page(
@@ -62,16 +47,12 @@ pub(super) async fn page(
     before: Option<&str>,
     limit: u32,
 ) -> Result<Vec<KeptNotification>, StoreError> {
-    let rows = sqlx::query_as::<_, NotificationRow>(
-        "SELECT id, kind, chat_id, user_id, by_id, message_id, created_at, read_at
-         FROM notifications WHERE person_id = ?1 AND (?2 IS NULL OR id < ?2)
-         ORDER BY id DESC LIMIT ?3",
-    )
-    .bind(user.as_str())
-    .bind(before)
-    .bind(limit)
-    .fetch_all(connection)
-    .await?;
+    let rows = sqlx::query_as::<_, NotificationRow>(PAGE)
+        .bind(user.as_str())
+        .bind(before)
+        .bind(limit)
+        .fetch_all(connection)
+        .await?;
     rows.into_iter().map(NotificationRow::read).collect()
 }
 
@@ -105,4 +86,21 @@ pub(super) async fn mark_read(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// Through the primary key: one look for each person.
+pub(super) async fn prune(
+    connection: &mut SqliteConnection,
+    before: &NotificationId,
+) -> Result<u64, StoreError> {
+    let done = sqlx::query(
+        "DELETE FROM notifications WHERE (person_id, id) IN
+             (SELECT n.person_id, n.id FROM users u
+              JOIN notifications n ON n.person_id = u.id AND n.id < ?1 LIMIT ?2)",
+    )
+    .bind(before.as_str())
+    .bind(PRUNED_AT_ONCE)
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected())
 }

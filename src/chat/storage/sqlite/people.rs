@@ -2,8 +2,9 @@
 
 use sqlx::SqliteConnection;
 
-use super::rows::{PersonRow, UserRow, id_list};
 use crate::chat::domain::{Limit, Person, SearchText, Timestamp, User, UserId};
+use crate::chat::storage::rows::{CredentialsRow, PersonRow, UserRow, id_list};
+use crate::chat::storage::values::{MAX_MATCHES, name_parts};
 use crate::chat::storage::{Credentials, Login, NewPerson, StoreError};
 
 pub(super) async fn user(
@@ -17,13 +18,6 @@ pub(super) async fn user(
     .fetch_optional(connection)
     .await?;
     row.map(UserRow::read).transpose()
-}
-
-#[derive(sqlx::FromRow)]
-struct CredentialsRow {
-    #[sqlx(flatten)]
-    user: UserRow,
-    password_hash: Option<String>,
 }
 
 pub(super) async fn credentials(
@@ -41,28 +35,26 @@ pub(super) async fn credentials(
         .bind(id.as_str()),
     };
     let row = query.fetch_optional(connection).await?;
-    row.map(|row| {
-        Ok(Credentials {
-            user: row.user.read()?,
-            password_hash: row.password_hash,
-        })
-    })
-    .transpose()
+    row.map(CredentialsRow::read).transpose()
 }
+
+pub(super) const SEARCH: &str = "SELECT u.id, u.name, u.role FROM users u
+         WHERE u.id IN (SELECT user_id FROM name_parts
+                        WHERE part >= ?1 AND part < ?1 || char(0x10FFFF)
+                        ORDER BY part LIMIT ?2)
+         ORDER BY u.search_name, u.id LIMIT ?3";
 
 pub(super) async fn search(
     connection: &mut SqliteConnection,
     text: &SearchText,
     limit: Limit,
 ) -> Result<Vec<Person>, StoreError> {
-    let rows = sqlx::query_as::<_, PersonRow>(
-        "SELECT id, name, role FROM users WHERE instr(search_name, ?) > 0
-         ORDER BY search_name, id LIMIT ?",
-    )
-    .bind(text.as_str())
-    .bind(limit.get())
-    .fetch_all(connection)
-    .await?;
+    let rows = sqlx::query_as::<_, PersonRow>(SEARCH)
+        .bind(text.as_str())
+        .bind(MAX_MATCHES)
+        .bind(limit.get())
+        .fetch_all(connection)
+        .await?;
     rows.into_iter().map(PersonRow::read).collect()
 }
 
@@ -94,8 +86,11 @@ pub(super) async fn insert(
     .bind(new.role.as_str())
     .bind(new.password_hash)
     .bind(new.now.0)
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
+    if done.rows_affected() == 1 {
+        index_name(connection, new.id, new.name).await?;
+    }
     Ok(done.rows_affected() == 1)
 }
 
@@ -122,9 +117,30 @@ pub(super) async fn upsert_host(
     .bind(new.email)
     .bind(new.role.as_str())
     .bind(new.now.0)
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
+    if done.rows_affected() == 1 {
+        index_name(connection, new.id, new.name).await?;
+    }
     Ok(done.rows_affected() == 1)
+}
+
+/// Makes somebody be found by the name that they have now.
+async fn index_name(
+    connection: &mut SqliteConnection,
+    id: &UserId,
+    name: &str,
+) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM name_parts WHERE user_id = ?")
+        .bind(id.as_str())
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query("INSERT INTO name_parts (part, user_id) SELECT value, ? FROM json_each(?)")
+        .bind(id.as_str())
+        .bind(id_list(name_parts(name).iter()))
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 pub(super) async fn set_password(

@@ -2,17 +2,9 @@
 
 use sqlx::SqliteConnection;
 
-use super::rows::UserRow;
 use crate::chat::domain::{SessionId, Timestamp, User, UserId};
+use crate::chat::storage::rows::{RefreshRow, SessionRow};
 use crate::chat::storage::{NewSession, RefreshUse, SessionState, StoreError};
-
-#[derive(sqlx::FromRow)]
-struct SessionRow {
-    #[sqlx(flatten)]
-    user: UserRow,
-    session: Option<String>,
-    revoked_at: Option<i64>,
-}
 
 pub(super) async fn session(
     connection: &mut SqliteConnection,
@@ -27,15 +19,7 @@ pub(super) async fn session(
     .bind(user.as_str())
     .fetch_optional(connection)
     .await?;
-    row.map(|row| {
-        let state = match (row.session, row.revoked_at) {
-            (None, _) => SessionState::Unknown,
-            (Some(_), None) => SessionState::Open,
-            (Some(_), Some(_)) => SessionState::Revoked,
-        };
-        Ok((row.user.read()?, state))
-    })
-    .transpose()
+    row.map(SessionRow::read).transpose()
 }
 
 pub(super) async fn others(
@@ -103,15 +87,6 @@ pub(super) async fn insert_refresh(
     Ok(())
 }
 
-#[derive(sqlx::FromRow)]
-struct RefreshRow {
-    session_id: String,
-    user_id: String,
-    expires_at: i64,
-    used_at: Option<i64>,
-    revoked_at: Option<i64>,
-}
-
 /// Runs in the writer's transaction, so nobody else can spend it in between.
 pub(super) async fn spend_refresh(
     connection: &mut SqliteConnection,
@@ -125,21 +100,15 @@ pub(super) async fn spend_refresh(
     .bind(hash)
     .fetch_optional(&mut *connection)
     .await?;
-    let Some(row) = row else {
-        return Ok(RefreshUse::Unknown);
-    };
-    if row.used_at.is_some() || row.revoked_at.is_some() {
-        return Ok(RefreshUse::Spent(row.session_id.into()));
+    let found = row.map_or(RefreshUse::Unknown, |row| row.read(now));
+    if matches!(found, RefreshUse::Fresh(..)) {
+        sqlx::query("UPDATE refresh_tokens SET used_at = ? WHERE hash = ?")
+            .bind(now.0)
+            .bind(hash)
+            .execute(connection)
+            .await?;
     }
-    if row.expires_at <= now.0 {
-        return Ok(RefreshUse::Unknown);
-    }
-    sqlx::query("UPDATE refresh_tokens SET used_at = ? WHERE hash = ?")
-        .bind(now.0)
-        .bind(hash)
-        .execute(connection)
-        .await?;
-    Ok(RefreshUse::Fresh(row.session_id.into(), row.user_id.into()))
+    Ok(found)
 }
 
 pub(super) async fn prune(

@@ -1,71 +1,20 @@
-//! From rows to the domain's objects. A row that does not read as what it
-//! must be is a fault of the database, named by its column.
+//! Messages and reactions.
+
+use std::collections::HashMap;
 
 use sqlx::FromRow;
 
+use super::people::PersonRow;
+use super::unreadable;
 use crate::chat::domain::{
-    Message, MessageKind, Person, Reactions, Rev, Role, Seq, SystemFact, SystemKind, Timestamp,
-    User, UserId,
+    Message, MessageKind, Person, Reaction, Reactions, Rev, Seq, SystemFact, SystemKind, Timestamp,
+    UserId,
 };
 use crate::chat::storage::StoreError;
 
-/// A list of ids as one JSON text, for `json_each`.
-pub(super) fn id_list<T: AsRef<str>>(ids: impl Iterator<Item = T>) -> String {
-    let ids: Vec<serde_json::Value> = ids.map(|id| id.as_ref().into()).collect();
-    serde_json::Value::from(ids).to_string()
-}
-
-/// The fault of a column.
-pub(super) fn unreadable(column: &'static str) -> StoreError {
-    StoreError::Query(sqlx::Error::ColumnDecode {
-        index: column.to_owned(),
-        source: "a value that the schema does not allow".into(),
-    })
-}
-
-#[derive(FromRow)]
-pub(super) struct UserRow {
-    pub(super) id: String,
-    pub(super) name: String,
-    pub(super) email: Option<String>,
-    pub(super) role: String,
-    pub(super) created_at: i64,
-}
-
-impl UserRow {
-    pub(super) fn read(self) -> Result<User, StoreError> {
-        Ok(User {
-            id: self.id.into(),
-            name: self.name,
-            email: self.email,
-            role: Role::from_name(&self.role).ok_or_else(|| unreadable("role"))?,
-            created_at: Timestamp(self.created_at),
-        })
-    }
-}
-
-#[derive(FromRow)]
-pub(super) struct PersonRow {
-    id: String,
-    name: String,
-    role: String,
-}
-
-impl PersonRow {
-    pub(super) fn read(self) -> Result<Person, StoreError> {
-        let role = Role::from_name(&self.role).ok_or_else(|| unreadable("role"))?;
-        Ok(Person {
-            id: self.id.into(),
-            name: self.name,
-            role,
-            avatar_url: None,
-        })
-    }
-}
-
 /// The columns of `messages` with the sender's name and role.
 #[derive(FromRow)]
-pub(super) struct MessageRow {
+pub(in crate::chat::storage) struct MessageRow {
     id: String,
     chat_id: String,
     seq: i64,
@@ -87,7 +36,7 @@ pub(super) struct MessageRow {
 
 impl MessageRow {
     /// The message without its reactions.
-    pub(super) fn read(self) -> Result<Message, StoreError> {
+    fn read(self) -> Result<Message, StoreError> {
         let sender = sender(self.sender_id.clone(), self.sender_name, self.sender_role)?;
         let system = system_fact(self.system_kind.as_deref(), self.system_params.as_deref())?;
         Ok(Message {
@@ -141,4 +90,39 @@ fn mentions(json: Option<&str>) -> Result<Vec<UserId>, StoreError> {
     };
     let ids: Vec<String> = serde_json::from_str(json).map_err(|_| unreadable("mentions"))?;
     Ok(ids.into_iter().map(UserId::from).collect())
+}
+#[derive(FromRow)]
+pub(in crate::chat::storage) struct ReactionRow {
+    message_id: String,
+    emoji: String,
+    count: i64,
+    mine: bool,
+}
+
+/// The messages of these rows, without their reactions.
+pub(in crate::chat::storage) fn read_all(
+    rows: Vec<MessageRow>,
+) -> Result<Vec<Message>, StoreError> {
+    rows.into_iter().map(MessageRow::read).collect()
+}
+
+/// Gives messages their reactions, in the order of the rows; `mine` is left out
+/// when nobody in particular looks.
+pub(in crate::chat::storage) fn add_reactions(
+    messages: &mut [Message],
+    rows: Vec<ReactionRow>,
+    viewer: Option<&UserId>,
+) {
+    let mut grouped: HashMap<String, Reactions> = HashMap::new();
+    for row in rows {
+        let reaction = Reaction {
+            emoji: row.emoji,
+            count: row.count as u32,
+            mine: viewer.map(|_| row.mine),
+        };
+        grouped.entry(row.message_id).or_default().0.push(reaction);
+    }
+    for message in messages {
+        message.reactions = grouped.remove(message.id.as_str()).unwrap_or_default();
+    }
 }

@@ -1,0 +1,105 @@
+//! The writer over a real engine.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::*;
+
+type Finished = Arc<Mutex<Vec<(u32, bool)>>>;
+
+/// Says something in a chat, and then perhaps fails.
+struct Say {
+    number: u32,
+    chat: ChatId,
+    who: UserId,
+    end: End,
+    finished: Finished,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum End {
+    Keep,
+    Undo,
+    Fail,
+}
+
+impl Job for Say {
+    fn run<'a>(&'a mut self, connection: &'a mut dyn Write) -> Answer<'a, Verdict> {
+        Box::pin(async move {
+            say(connection, &self.chat, &self.who, "x").await;
+            match self.end {
+                End::Keep => Ok(Verdict::Keep),
+                End::Undo => Ok(Verdict::Undo),
+                // A participant who is in it already: the schema refuses.
+                End::Fail => {
+                    let role = MemberRole::Member;
+                    let (chat, who) = (&self.chat, &self.who);
+                    connection
+                        .insert_participant(chat, who, role, NOW, Seq(0))
+                        .await?;
+                    Ok(Verdict::Keep)
+                }
+            }
+        })
+    }
+
+    fn finish(self: Box<Self>, outcome: Result<(), StoreError>) {
+        self.finished.lock().push((self.number, outcome.is_ok()));
+    }
+}
+
+#[tokio::test]
+async fn a_bad_job_never_fails_its_neighbours_and_all_are_told_in_order() {
+    let Engine {
+        store,
+        mut connection,
+        ..
+    } = engine().await;
+    let who = person(connection.as_mut(), "ann").await;
+    let chat = chat(connection.as_mut(), &who).await;
+    let writer = Writer::start(connection);
+    let finished = Finished::default();
+    let ends = [End::Keep, End::Fail, End::Keep, End::Undo, End::Keep];
+    for (number, end) in (0..).zip(ends) {
+        let (chat, who, finished) = (chat.clone(), who.clone(), Arc::clone(&finished));
+        let job = Say {
+            number,
+            chat,
+            who,
+            end,
+            finished,
+        };
+        writer.submit(Box::new(job)).await.expect("there is room");
+    }
+    writer.close().await;
+    let told = [(0, true), (1, false), (2, true), (3, true), (4, true)];
+    assert_eq!(*finished.lock(), told);
+    let mut read = store.read().await.expect("a reader");
+    let head = read.head(&chat).await.expect("answers").expect("a chat");
+    assert_eq!((head.last_seq, head.rev), (Seq(3), Rev(3)));
+    let kept = read
+        .messages_by_seq(&chat, &[Seq(1), Seq(2), Seq(3), Seq(4)])
+        .await;
+    assert_eq!(kept.expect("answers").len(), 3);
+}
+
+#[tokio::test]
+async fn after_the_end_nothing_is_taken() {
+    let Engine { mut connection, .. } = engine().await;
+    let who = person(connection.as_mut(), "ann").await;
+    let chat = chat(connection.as_mut(), &who).await;
+    let writer = Writer::start(connection);
+    writer.close().await;
+    let job = Say {
+        number: 0,
+        chat,
+        who,
+        end: End::Keep,
+        finished: Finished::default(),
+    };
+    assert!(matches!(
+        writer.submit(Box::new(job)).await,
+        Err(StoreError::Overloaded)
+    ));
+}

@@ -1,0 +1,170 @@
+//! What one address may have, with and without a proxy before the server.
+
+use std::net::SocketAddr;
+
+use http::Method;
+use serde_json::{Value, json};
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpStream;
+
+use crate::support::{Live, TestApp, raw, soon};
+
+/// The number of a metric; 0 while nothing was counted.
+async fn metric(address: SocketAddr, name: &str) -> u32 {
+    let page = raw(
+        address,
+        "GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    )
+    .await;
+    let line = page.lines().find_map(|line| line.strip_prefix(name));
+    line.map_or(0, |value| value.trim().parse().expect("a number"))
+}
+
+/// A handshake over polling with one more header; the whole answer.
+async fn handshake(address: SocketAddr, header: &str) -> String {
+    let target = "/socket.io/?EIO=4&transport=polling";
+    let asked = format!("GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{header}\r\n");
+    raw(address, asked).await
+}
+
+#[tokio::test]
+async fn an_address_has_its_sessions_and_gets_a_place_back() {
+    let app = TestApp::with(&[
+        "--max-connections-per-address=3",
+        "--metrics-listen=127.0.0.1:0",
+    ])
+    .await;
+    let ann = app.person("Ann").await;
+    let mut lives = Vec::new();
+    for _ in 0..3 {
+        lives.push(ann.connect().await);
+    }
+    let refused = handshake(app.address, "").await;
+    assert!(refused.starts_with("HTTP/1.1 429"), "{refused}");
+    assert!(refused.contains("\r\nretry-after: 5\r\n"), "{refused}");
+    assert!(refused.contains("\"code\":\"rate-limited\""), "{refused}");
+    let inside = app.metrics_address.expect("bound");
+    let reason = "parlance_refused_total{reason=\"address-sessions\"} ";
+    assert_eq!(metric(inside, reason).await, 1);
+    lives.pop();
+    soon("a place", async {
+        while !handshake(app.address, "").await.starts_with("HTTP/1.1 200") {}
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn connections_that_say_nothing_are_bounded_and_told_so() {
+    let app = TestApp::with(&["--max-pending-per-address=2"]).await;
+    let mut silent = Vec::new();
+    for _ in 0..2 {
+        silent.push(TcpStream::connect(app.address).await.expect("a connection"));
+    }
+    let mut refused = TcpStream::connect(app.address).await.expect("a connection");
+    let mut answer = String::new();
+    soon(
+        "an answer without a request",
+        refused.read_to_string(&mut answer),
+    )
+    .await
+    .expect("text");
+    assert!(answer.starts_with("HTTP/1.1 429"), "{answer}");
+    silent.clear();
+    soon("a place", async {
+        let asked = "GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+        while !raw(app.address, asked).await.starts_with("HTTP/1.1 200") {}
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn sessions_without_a_token_wait_and_those_with_one_do_not() {
+    let app = TestApp::with(&["--max-pending-per-address=2"]).await;
+    let ann = app.person("Ann").await;
+    // Those who have shown a token are not counted.
+    let _joined = [
+        ann.connect().await,
+        ann.connect().await,
+        ann.connect().await,
+    ];
+    let mut strangers = Vec::new();
+    strangers.push(Live::open(app.address).await);
+    let _second = handshake(app.address, "").await;
+    let refused = handshake(app.address, "").await;
+    assert!(refused.starts_with("HTTP/1.1 429"), "{refused}");
+}
+
+#[tokio::test]
+async fn the_whole_server_has_a_limit_and_says_503() {
+    let app = TestApp::with(&["--max-connections=2", "--rate-limits=off"]).await;
+    let _held = [
+        TcpStream::connect(app.address).await.expect("a connection"),
+        TcpStream::connect(app.address).await.expect("a connection"),
+    ];
+    let mut refused = TcpStream::connect(app.address).await.expect("a connection");
+    let mut answer = String::new();
+    soon("an answer", refused.read_to_string(&mut answer))
+        .await
+        .expect("text");
+    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+    assert!(answer.contains("\r\nretry-after: 5\r\n"), "{answer}");
+}
+
+#[tokio::test]
+async fn behind_a_trusted_proxy_each_client_counts_and_a_stranger_s_word_does_not() {
+    let limit = "--max-connections-per-address=1";
+    let app = TestApp::with(&[limit, "--trusted-proxies=127.0.0.1"]).await;
+    for (client, status) in [
+        ("203.0.113.1", "200"),
+        ("203.0.113.2", "200"),
+        ("203.0.113.1", "429"),
+        // What the client itself wrote stands further left.
+        ("203.0.113.9, 203.0.113.1", "429"),
+    ] {
+        let answer = handshake(app.address, &format!("X-Forwarded-For: {client}\r\n")).await;
+        assert_eq!(answer.split(' ').nth(1), Some(status), "{client}: {answer}");
+    }
+
+    let app = TestApp::with(&[limit]).await;
+    for (client, status) in [("203.0.113.1", "200"), ("203.0.113.2", "429")] {
+        let answer = handshake(app.address, &format!("X-Forwarded-For: {client}\r\n")).await;
+        assert_eq!(answer.split(' ').nth(1), Some(status), "{client}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn logins_are_counted_by_the_client_s_address_behind_a_proxy() {
+    let app = TestApp::with(&["--logins-per-address=3", "--trusted-proxies=127.0.0.1"]).await;
+    let body = json!({ "email": "nobody@example.test", "password": "not the right one" });
+    let body = body.to_string();
+    let log_in = async |client: &str| {
+        let asked = format!(
+            "POST /api/auth/login HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\
+             X-Forwarded-For: {client}\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let answer = raw(app.address, asked).await;
+        answer.split(' ').nth(1).expect("a status").to_owned()
+    };
+    for _ in 0..3 {
+        assert_eq!(log_in("203.0.113.1").await, "401");
+    }
+    assert_eq!(log_in("203.0.113.1").await, "429");
+    assert_eq!(log_in("203.0.113.2").await, "401");
+}
+
+#[tokio::test]
+async fn switched_off_no_address_is_limited() {
+    let off = [
+        "--rate-limits=off",
+        "--max-connections-per-address=1",
+        "--max-pending-per-address=1",
+    ];
+    let app = TestApp::with(&off).await;
+    for _ in 0..5 {
+        assert!(handshake(app.address, "").await.starts_with("HTTP/1.1 200"));
+    }
+    let alive = app.anonymous(Method::GET, "/healthz", Value::Null).await;
+    assert_eq!(alive.status, 200);
+}

@@ -1,0 +1,89 @@
+// A planned stop under load: nothing acknowledged is lost, and the official clients come back by themselves.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { MODES } from "../support/modes.js";
+import { Parlance, call } from "../support/parlance.js";
+import { record, until } from "../support/wait.js";
+
+/** DRAIN_CLIENTS=1700 makes it 5,100 connections, for a machine that has time. */
+const CLIENTS_PER_MODE = Number(process.env.DRAIN_CLIENTS ?? 12);
+const SENDERS_PER_MODE = 12;
+/** Connections that are opened at a time. */
+const WAVE = 50;
+const BACK_MS = 5000 + CLIENTS_PER_MODE * 60;
+/** Acknowledged sends before the stop begins: the load is running by then. */
+const WARM = 100;
+
+let app;
+before(async () => {
+  app = await Parlance.start();
+});
+after(() => app.stop());
+
+/** Sends one message after another for as long as `load.going`; what is acknowledged is kept. */
+async function send(socket, chatId, name, load) {
+  for (let number = 0; load.going; number += 1) {
+    const clientMsgId = `${name}-${number}`;
+    const answer = await new Promise((resolve) => {
+      // Not `timeout()`: a send that was cut off is neither acknowledged nor lost.
+      const cut = () => resolve(null);
+      socket.once("disconnect", cut);
+      socket.emit("send-message", { chatId, content: clientMsgId, clientMsgId }, (reply) => {
+        socket.off("disconnect", cut);
+        resolve(reply);
+      });
+    });
+    if (answer === null) return;
+    assert.equal(answer.success, true, JSON.stringify(answer));
+    load.acknowledged.push(answer.data.id);
+  }
+}
+
+function everybodyIn(clients) {
+  return until("everybody is connected", () => clients.every(({ socket }) => socket.connected), BACK_MS);
+}
+
+/** Every message of a chat, oldest first. */
+async function history(person, chatId) {
+  const all = [];
+  for (let after = 0; ; after = all.at(-1).seq) {
+    const page = await person.ok("GET", `/api/chats/${chatId}/messages?after=${after}&limit=100`);
+    all.push(...page.messages);
+    if (!page.hasMoreAfter) return all;
+  }
+}
+
+test("under load a stop loses nothing that was acknowledged, and every client comes back", async (t) => {
+  const [ann, ben] = await app.people("Ann", "Ben");
+  const chat = await ann.direct(ben);
+  const load = { going: true, acknowledged: [] };
+  const clients = [];
+  for (let index = 0; index < CLIENTS_PER_MODE; index += 1) {
+    for (const mode of MODES) {
+      const socket = (index % 2 ? ann : ben).open(t, mode, { reconnectionDelayMax: 200 + CLIENTS_PER_MODE, timeout: BACK_MS });
+      const name = `${mode.name.replaceAll(" ", "-")}-${index}`;
+      clients.push({ socket, name, told: record(socket, "server-draining"), sends: index < SENDERS_PER_MODE });
+    }
+    if (index % WAVE === 0) await everybodyIn(clients);
+  }
+  await everybodyIn(clients);
+  for (const client of clients) client.reasons = record(client.socket, "disconnect");
+  const sends = clients.filter(({ sends }) => sends).map(({ socket, name }) => send(socket, chat.id, name, load));
+  await until("load", () => load.acknowledged.length >= WARM);
+  const end = await app.restart("SIGTERM");
+  load.going = false;
+  await Promise.all(sends);
+  assert.deepEqual(end, { code: 0, signal: null });
+  await everybodyIn(clients);
+  for (const { name, reasons, told } of clients) {
+    assert.ok(told.length === 1 && told[0].reconnectAfterMs >= 500, `${name} was told ${JSON.stringify(told)}`);
+    assert.ok(reasons.length >= 1, name);
+    // "io server disconnect" would keep the client from coming back.
+    for (const reason of reasons.flat()) assert.notEqual(reason, "io server disconnect", name);
+  }
+  const stored = await history(ann, chat.id);
+  const ids = new Set(stored.map(({ id }) => id));
+  assert.deepEqual(load.acknowledged.filter((id) => !ids.has(id)), []);
+  assert.deepEqual(stored.map(({ seq }) => seq), stored.map((_, index) => index + 1));
+  await call(clients[0].socket, "join-chat", chat.id);
+});

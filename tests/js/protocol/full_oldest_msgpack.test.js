@@ -1,0 +1,4 @@
+import { OLDEST, msgpack } from "../support/modes.js";
+import { fullScenarios } from "./full_scenarios.js";
+
+fullScenarios(msgpack(OLDEST));
