@@ -1,6 +1,8 @@
 //! `cargo bench --bench hot_path`: the codec, the index of rooms and the broadcast, in process and
 //! without sockets. With `--test` each is run once, which is what the tests do.
 
+#![allow(missing_docs, reason = "what criterion makes has no documentation")]
+
 mod work;
 
 use std::hint::black_box;
@@ -83,6 +85,5 @@ fn runtime() -> tokio::runtime::Runtime {
     builder.enable_all().build().expect("a runtime")
 }
 
-#[allow(missing_docs, reason = "made by criterion")]
 criterion_group!(hot_path, codec, fan_out, broadcast, rooms);
 criterion_main!(hot_path);

@@ -22,7 +22,7 @@ fn main() {
             let frame = Frame::text("2[\"new-message\",\"some text of a usual length\"]");
             let mut outboxes = work::outboxes(RECIPIENTS);
             repeat(rounds, || {
-                _ = black_box(work::fan_out(&frame, &mut outboxes))
+                _ = black_box(work::fan_out(&frame, &mut outboxes));
             });
         }
         "broadcast" => broadcast(rounds),

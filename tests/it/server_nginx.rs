@@ -149,7 +149,7 @@ async fn pages_polls_and_websockets_pass_through_nginx_as_the_example_says() {
 
     let stream = proxy.connect().await;
     let url = "wss://localhost/socket.io/?EIO=4&transport=websocket";
-    let upgraded = soon("the upgrade", client_async(url, stream)).await;
+    let upgraded = soon("the upgrade", Box::pin(client_async(url, stream))).await;
     let (mut live, _) = upgraded.expect("a WebSocket");
     let mut next = async || {
         let packet = soon("a packet", live.next())

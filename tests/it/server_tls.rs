@@ -77,7 +77,7 @@ async fn pages_and_websockets_are_served_under_tls() {
 
     let stream = connect(&program, &issued).await.expect("TLS");
     let url = "wss://localhost/socket.io/?EIO=4&transport=websocket";
-    let (mut live, _) = soon("the upgrade", client_async(url, stream))
+    let (mut live, _) = soon("the upgrade", Box::pin(client_async(url, stream)))
         .await
         .expect("a WebSocket");
     let open = soon("the open packet", live.next())

@@ -78,8 +78,8 @@ mod tests {
         lagging.begin(&a, &one, Rev(8));
         lagging.begin(&a, &two, Rev(8));
         lagging.begin(&b, &one, Rev(1));
-        assert_eq!(lagging.in_chat(&b), [one.clone()]);
-        assert_eq!(lagging.of_socket(&two), [a.clone()]);
+        assert_eq!(lagging.in_chat(&b), std::slice::from_ref(&one));
+        assert_eq!(lagging.of_socket(&two), std::slice::from_ref(&a));
         assert_eq!(lagging.end(&a, &one), Some(Rev(7)));
         assert_eq!(lagging.end(&a, &one), None);
         assert_eq!(

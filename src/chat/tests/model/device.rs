@@ -155,7 +155,7 @@ impl Device {
             }
             Act::Rename { chat } => {
                 self.rest(scene, "PATCH", &path(chat), json!({"name": "New name"}))
-                    .await
+                    .await;
             }
             Act::Add { chat, person } => {
                 let path = format!("{}/participants", path(chat));
@@ -226,7 +226,9 @@ impl Device {
         let answer = self
             .request(scene, way, method, &path, event, &id, body)
             .await;
-        answer.map(|answer| check_answer(&answer, event));
+        if let Some(answer) = answer {
+            check_answer(&answer, event);
+        }
     }
 
     #[allow(clippy::too_many_arguments, reason = "both spellings of one request")]

@@ -157,6 +157,7 @@ async fn check_chat(scene: &Scene, id: &str) {
 }
 
 #[tokio::test]
+#[allow(clippy::print_stdout, reason = "the seed of a failure")]
 async fn every_client_ends_with_what_a_fresh_fetch_says() {
     let number = |name: &str| std::env::var(name).ok()?.parse::<u64>().ok();
     let runs = number("PARLANCE_MODEL_RUNS").unwrap_or(3);
