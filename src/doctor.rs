@@ -144,7 +144,13 @@ async fn database(storage: &StorageSettings) -> Finding {
     let Ok(secret) = generate() else {
         return Finding::new(Verdict::Bad, "the system gives no random bytes");
     };
-    let chat = match open_chat(storage, &secret, |_| ()).await {
+    let folder_is_new = !storage.data_dir.exists();
+    let opened = open_chat(storage, &secret, |_| ()).await;
+    if folder_is_new {
+        // Opening makes it; an examination leaves nothing. One that is not empty stays.
+        let _ = std::fs::remove_dir(&storage.data_dir);
+    }
+    let chat = match opened {
         Ok(chat) => chat,
         Err(error) => {
             let cause = std::error::Error::source(&error).map(ToString::to_string);

@@ -312,14 +312,15 @@ impl<C: Command> Job for Pending<C> {
                 read: Vec::new(),
             };
             let outcome = self.command.apply(&mut ledger).await;
-            let verdict = if outcome.is_ok() {
-                Verdict::Keep
-            } else {
-                Verdict::Undo
+            let verdict = match outcome {
+                Ok(_) => Ok(Verdict::Keep),
+                // That is storage speaking, not a rule.
+                Err(Error::Unavailable) => Err(StoreError::NotCommitted),
+                Err(_) => Ok(Verdict::Undo),
             };
             (self.said, self.read) = (ledger.said, ledger.read);
             self.outcome = Some(outcome);
-            Ok(verdict)
+            verdict
         })
     }
 

@@ -30,6 +30,9 @@ const BATCH: usize = 256;
 /// How long a job waits for room in the queue before it is refused.
 const QUEUE_PATIENCE: Duration = Duration::from_secs(5);
 
+/// A batch that failed after this time has failed because storage does not move.
+const STALL: Duration = Duration::from_secs(2);
+
 /// Whether what a job did is to be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -153,8 +156,21 @@ async fn run(
         }
         let begun = Instant::now();
         metrics.size.observe(taken as u64);
-        commit(connection.as_mut(), &mut batch).await;
+        let stored = commit(connection.as_mut(), &mut batch).await;
         metrics.time.observe_time(begun.elapsed());
+        if !stored && begun.elapsed() > STALL {
+            refuse_waiting(&mut jobs);
+        }
+    }
+}
+
+/// Storage has stalled: those who have waited behind a batch that failed over it would wait as long
+/// again, and could be stored after they were told that they were not.
+fn refuse_waiting(jobs: &mut mpsc::Receiver<Box<dyn Job>>) {
+    for _ in 0..jobs.len() {
+        if let Ok(job) = jobs.try_recv() {
+            job.finish(Err(StoreError::NotCommitted));
+        }
     }
 }
 
@@ -171,8 +187,8 @@ enum Guard {
 /// What came of each job of a batch.
 type Outcomes = Vec<Result<(), StoreError>>;
 
-/// Runs a batch, commits it, and tells every job.
-async fn commit(connection: &mut dyn Write, batch: &mut Vec<Box<dyn Job>>) {
+/// Runs a batch, commits it, and tells every job; whether the transaction was committed.
+async fn commit(connection: &mut dyn Write, batch: &mut Vec<Box<dyn Job>>) -> bool {
     batch.sort_by_key(|job| job.notification().is_some());
     let outcomes = match attempt(connection, batch, Guard::Together).await {
         Ok(None) => match connection.rollback().await {
@@ -186,8 +202,12 @@ async fn commit(connection: &mut dyn Write, batch: &mut Vec<Box<dyn Job>>) {
             for (job, outcome) in batch.drain(..).zip(outcomes.into_iter().flatten()) {
                 job.finish(outcome);
             }
+            true
         }
-        Err(error) => give_up(connection, batch, &error).await,
+        Err(error) => {
+            give_up(connection, batch, &error).await;
+            false
+        }
     }
 }
 
@@ -280,8 +300,12 @@ async fn run_guarded(
 ) -> Result<Result<(), StoreError>, StoreError> {
     connection.savepoint().await?;
     let verdict = job.run(connection).await;
-    if !matches!(verdict, Ok(Verdict::Keep)) {
-        connection.undo().await?;
+    match verdict {
+        // Not the job's fault: those behind it would only wait as long, and be stored after their
+        // senders were told that they were not.
+        Err(error) if error.is_temporary() => return Err(error),
+        Ok(Verdict::Keep) => {}
+        _ => connection.undo().await?,
     }
     connection.release().await?;
     Ok(verdict.map(drop))
