@@ -117,7 +117,8 @@ test("unread messages are counted in the list, told, and read when the chat is o
   await page.row("Jo Jolly").getByLabel("unread").waitFor({ state: "detached" });
   await page.page.reload();
   await page.isIn("Jo Jolly");
-  assert.equal(await page.row("Jo Jolly").getByLabel("unread").count(), 0);
+  // The mark may still have been on its way when the page was loaded anew.
+  await page.row("Jo Jolly").getByLabel("unread").waitFor({ state: "detached" });
   page.isFine();
   await page.page.context().close();
 });
@@ -185,7 +186,7 @@ test("after the server was away nothing is missing and nothing is there twice", 
   assert.deepEqual((await page.texts()).sort(), ["Before", "Said meanwhile", "Written while away"]);
   const { messages } = await pia.call("GET", `/api/chats/${chat.id}/messages`);
   assert.equal(messages.length, 3);
-  page.isFine(/ERR_CONNECTION_REFUSED|WebSocket connection|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET|status of 4/);
+  page.isFine(/ERR_CONNECTION_REFUSED|WebSocket connection|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET|status of (4|503)/);
   await page.page.context().close();
 });
 
