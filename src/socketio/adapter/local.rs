@@ -351,11 +351,25 @@ impl Adapter for LocalAdapter {
         self.count(&reach, begun);
     }
 
-    fn broadcast_unless_behind(&self, frame: &Frame, target: &Target<'_>) -> Vec<Socket> {
+    fn broadcast_unless_behind(
+        &self,
+        frame: &Frame,
+        offset: Option<Offset>,
+        target: &Target<'_>,
+    ) -> Vec<Socket> {
         let begun = Instant::now();
-        let (reach, behind) = broadcast::send_unless_behind(frame, self.audience(target));
-        self.count(&reach, begun);
-        behind
+        let send = || {
+            let (reach, behind) = broadcast::send_unless_behind(frame, self.audience(target));
+            self.count(&reach, begun);
+            behind
+        };
+        match (&self.memory, offset) {
+            (Some(memory), Some(offset)) => {
+                let to = Addressees::of(target);
+                memory.store_for_those_who_keep_up(offset, frame.clone(), to, send)
+            }
+            _ => send(),
+        }
     }
 
     fn sockets(&self, target: &Target<'_>) -> Vec<Socket> {

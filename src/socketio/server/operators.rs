@@ -11,7 +11,6 @@ use super::outgoing::Packet;
 use super::socket::{EmitError, Socket};
 use crate::socketio::adapter::{Delivery, Target};
 use crate::socketio::proto::args::Args;
-use crate::socketio::proto::encode::{self, Mark};
 
 /// How long an answer is waited for when nothing is said.
 pub(crate) const DEFAULT_ACK_TIMEOUT: Duration = Duration::from_secs(30);
@@ -97,7 +96,7 @@ impl<'a> Broadcast<'a> {
 
     /// Emits to everybody who keeps up, and answers who is behind: the packet was left out for
     /// them. [`on_drain`](super::namespace::NamespaceBuilder::on_drain) tells when one has caught up.
-    /// Such a packet is never sent again to a client that lost its connection.
+    /// [Volatile](Self::volatile) makes no difference.
     ///
     /// # Errors
     /// As [`emit`](Self::emit).
@@ -106,11 +105,16 @@ impl<'a> Broadcast<'a> {
         event: &str,
         data: &T,
     ) -> Result<Vec<Socket>, EmitError> {
-        let frame = encode::event(self.namespace.envelope(), Mark::Plain, event, data)?;
-        Ok(self
-            .namespace
-            .adapter
-            .broadcast_unless_behind(&frame, &self.target))
+        let packet = self.namespace.packet(event, data, Delivery::Queued)?;
+        let packet = packet.compress(self.compress);
+        let adapter = &self.namespace.adapter;
+        let behind = adapter.broadcast_unless_behind(&packet.frame, packet.offset, &self.target);
+        if self.namespace.has_outgoing_listeners() {
+            let mut sockets = self.fetch_sockets();
+            sockets.retain(|socket| !behind.contains(socket));
+            self.namespace.tell_outgoing(&sockets, event, &packet);
+        }
+        Ok(behind)
     }
 
     /// Emits arguments as they came.

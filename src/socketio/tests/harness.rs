@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, StatusCode};
+use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use parking_lot::Mutex;
 
@@ -45,14 +45,29 @@ impl Client {
         client
     }
 
-    async fn request(&self, method: &str, body: &str) -> (StatusCode, String) {
+    async fn exchange(&self, method: &str, accept: &str, body: &str) -> Response<Full<Bytes>> {
         let request = Request::builder()
             .method(method)
             .uri(format!("/socket.io/?{}", self.query))
             .header("host", "localhost")
+            .header("accept-encoding", accept)
             .body(Full::new(Bytes::copy_from_slice(body.as_bytes())))
             .expect("a request");
-        let response = self.io.handle(request, PEER).await;
+        self.io.handle(request, PEER).await
+    }
+
+    /// Whether the next poll is answered in gzip, which this client says that it accepts.
+    pub(crate) async fn receives_gzip(&self) -> bool {
+        let response = self.exchange("GET", "gzip", "").await;
+        assert_eq!(response.status(), StatusCode::OK);
+        response
+            .headers()
+            .get("content-encoding")
+            .is_some_and(|encoding| encoding == "gzip")
+    }
+
+    async fn request(&self, method: &str, body: &str) -> (StatusCode, String) {
+        let response = self.exchange(method, "identity", body).await;
         let status = response.status();
         let body = response
             .into_body()

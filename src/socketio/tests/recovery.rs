@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use engineio::proto::outbox::OutboxLimits;
 use serde_json::Value;
 
 use super::harness::{Client, Log, only_socket, pass, until};
@@ -128,6 +129,47 @@ async fn row_3_questions_and_volatile_events_carry_no_offset_unless_a_text_would
             );
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_emitted_to_those_who_keep_up_is_replayed_to_them_alone() {
+    let options = RecoveryOptions::default();
+    let io = recovering(options)
+        .engine(engineio::Config {
+            outbox: OutboxLimits {
+                soft_bytes: 1000,
+                ..OutboxLimits::default()
+            },
+            ..engineio::Config::default()
+        })
+        .build();
+    let (slow, slow_one) = join(&io).await;
+    let (quick, quick_one) = join(&io).await;
+    let long = "x".repeat(2000);
+    io.to(&slow_one.sid).emit("long", &long).expect("encodable");
+    let everybody = io.root().everybody();
+    let emit = || {
+        everybody
+            .emit_unless_behind("news", "text")
+            .expect("encodable")
+    };
+    assert_eq!(emit().len(), 1, "one is behind");
+    let news = quick.receive().await;
+    assert_ne!(
+        offset(&news[0]),
+        "text",
+        "it would poison the client's offset"
+    );
+    for client in [&slow, &quick] {
+        lose(&io, client).await;
+    }
+    assert!(emit().is_empty(), "nobody is there");
+    let (_quick, packets) = come_back(&io, &quick_one, Some(&offset(&news[0]))).await;
+    assert!(packets[0].starts_with(r#"2["news","text","#), "{packets:?}");
+    assert_eq!((packets.len(), granted(&packets[1])), (2, quick_one));
+    let (_slow, packets) = come_back(&io, &slow_one, None).await;
+    assert!(packets[0].starts_with(r#"2["long","#), "{packets:?}");
+    assert_eq!(packets.len(), 3, "and what was emitted after it was gone");
 }
 
 #[tokio::test(start_paused = true)]
