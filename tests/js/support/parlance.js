@@ -26,9 +26,10 @@ function databaseOptions() {
 }
 
 export class Parlance {
-  /** `options` are further arguments of the command line. Rates are off unless `rates` is true. */
-  static async start({ options = [], rates = false } = {}) {
+  /** `options` are further arguments of the command line, `env` further variables. Rates are off unless `rates` is true. */
+  static async start({ options = [], env = {}, rates = false } = {}) {
     const app = new Parlance();
+    app.env = env;
     app.dataDir = await mkdtemp(path.join(tmpdir(), "parlance-js-"));
     app.database = databaseOptions();
     app.options = [...app.database, ...options, ...(rates ? [] : ["--rate-limits", "off"])];
@@ -38,7 +39,7 @@ export class Parlance {
 
   async #listen(port) {
     const args = ["--listen", `127.0.0.1:${port}`, "--data-dir", this.dataDir, "--jwt-secret", JWT_SECRET, ...this.options];
-    this.server = await Server.start(binary("parlance"), args, { pattern: LISTENING });
+    this.server = await Server.start(binary("parlance"), args, { env: this.env, pattern: LISTENING });
     this.url = this.server.url;
   }
 

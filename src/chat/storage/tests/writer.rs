@@ -167,7 +167,11 @@ struct Unlocking {
 
 impl Job for Unlocking {
     fn run<'a>(&'a mut self, connection: &'a mut dyn Write) -> Answer<'a, Verdict> {
-        self.say.run(connection)
+        Box::pin(async move {
+            // Waits for the lock, where the beginning of the transaction did not.
+            connection.head(&self.say.chat).await?;
+            self.say.run(connection).await
+        })
     }
 
     fn finish(self: Box<Self>, outcome: Result<(), StoreError>) {
