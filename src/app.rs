@@ -95,6 +95,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     let chat = open_chat(&settings.storage, &secret, |config| {
         config.registration = settings.registration;
         config.rate_limits = settings.limits.rates;
+        config.edit_window = settings.limits.edit_window;
         config.logins_per_address = settings.limits.logins_per_address;
         config.host_tokens = settings.host_tokens.clone();
     });

@@ -324,6 +324,15 @@ pub struct LimitOptions {
         hide_env_values = true
     )]
     pub logins_per_address: String,
+    /// Seconds in which its author may edit a message; after that 409. 0: nobody edits
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "PARLANCE_EDIT_WINDOW",
+        default_value = "86400",
+        hide_env_values = true
+    )]
+    pub edit_window: String,
     /// Addresses or networks of proxies, comma-separated: their X-Forwarded-For (or Forwarded) says
     /// who the client is, and their X-Forwarded-Proto whether it came by https. Default: none is
     /// believed

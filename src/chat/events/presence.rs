@@ -17,10 +17,7 @@ pub(in crate::chat) struct Snapshot {
 }
 
 fn people(fields: &Fields) -> Result<Vec<UserId>, Invalid> {
-    if fields.value("userIds").is_none() {
-        return Err(Invalid::new("userIds", "is required"));
-    }
-    fields.list("userIds", MAX_PEOPLE)
+    fields.required_list("userIds", MAX_PEOPLE)
 }
 
 /// People with whom one shares no chat are left out.

@@ -1,9 +1,9 @@
 // Sections 5 and 6 of the contract through the official client: rooms, messages, typing, notifications.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { ask, connected } from "../support/client.js";
+import { connected } from "../support/client.js";
 import { MODES, inEveryMode } from "../support/modes.js";
-import { Parlance, Person, call, refused, reply } from "../support/parlance.js";
+import { Parlance, Person, call, drained, inRoom, refused, reply } from "../support/parlance.js";
 import { assertCatchUp, assertFailure, assertMessage, assertNotification, assertPart, assertSharedChat } from "../support/shapes.js";
 import { next, record, until } from "../support/wait.js";
 
@@ -14,19 +14,6 @@ before(async () => {
   app = await Parlance.start();
 });
 after(() => app.stop());
-
-/** Whatever was sent to `socket` before this resolves has arrived. */
-const drained = (socket) => ask(socket, "leave-chat", "no-such-chat");
-
-/** Connected sockets of `people`, all in the room of `chat`. */
-const inRoom = (t, mode, chat, ...people) =>
-  Promise.all(
-    people.map(async (person) => {
-      const socket = await person.connect(t, mode);
-      await call(socket, "join-chat", chat.id);
-      return socket;
-    }),
-  );
 
 /** A sign of typing is volatile: one that comes while `hearing` cannot take it is lost, as a typing person's next one will show. */
 async function typeUntilHeard(typing, hearing, chat) {

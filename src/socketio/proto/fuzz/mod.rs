@@ -1,23 +1,33 @@
 //! Bodies of the fuzz targets. They live here so that they always compile, and so that ordinary
 //! tests can replay the committed seeds; `fuzz/` only feeds them. They panic when a property fails.
 
+mod assembly;
+mod json;
+mod relay;
+mod shapes;
+
+use std::borrow::Cow;
 use std::time::Instant;
 
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::Value;
 
+pub use self::assembly::sio_assembly;
+pub use self::json::sio_json;
+pub use self::relay::sio_relay;
+pub use self::shapes::sio_shapes;
 use super::args::{Args, Form};
 use super::codec::{decode, encode_header};
 use super::connection::{Connection, ConnectionLimits, Received};
 use super::encode::MAX_ATTACHMENTS;
 use super::msgpack::{self, Content};
 use super::names::{MAX_NAMESPACE_BYTES, is_reserved};
-use super::packet::{Header, MAX_ACK_ID};
+use super::packet::{Header, MAX_ACK_ID, Packet};
 use super::parser::Parser;
 
-/// Target `sio_packet`: what decodes is within every limit, is JSON for `serde_json` too, and
-/// encodes to a text that decodes to the same packet.
+/// Target `sio_packet`: what decodes is within every limit, its parts are the text without a gap, it
+/// is JSON for `serde_json` too, and encodes to a text that decodes to the same packet.
 pub fn sio_packet(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
@@ -44,6 +54,7 @@ pub fn sio_packet(data: &[u8]) {
         assert_eq!(values, again);
     }
     assert!(packet.payload.is_empty() || serde_json::from_str::<Value>(&packet.payload).is_ok());
+    assert_tiles(text, &packet);
 
     let header = Header {
         kind: packet.kind,
@@ -55,6 +66,28 @@ pub fn sio_packet(data: &[u8]) {
     encode_header(&mut encoded, &header).expect("a string takes everything");
     encoded.push_str(&packet.payload);
     assert_eq!(decode(&encoded, MAX_ATTACHMENTS).as_ref(), Ok(&packet));
+}
+
+/// Nothing of the text is read twice or left out: type, count, namespace, id, payload, blanks.
+fn assert_tiles(text: &str, packet: &Packet<'_>) {
+    let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
+    let mut rest = &text[1..];
+    if packet.kind.is_binary() {
+        let count = digits(rest);
+        assert_eq!(rest[..count].parse(), Ok(packet.attachments));
+        rest = &rest[count + 1..];
+    }
+    if rest.starts_with('/') {
+        rest = &rest[packet.namespace.len()..];
+        rest = rest.strip_prefix(',').unwrap_or(rest);
+    }
+    let id = digits(rest);
+    assert_eq!(rest[..id].parse().ok(), packet.ack_id);
+    let (payload, blanks) = rest[id..].split_at(packet.payload.len());
+    assert!(blanks.trim_ascii().is_empty());
+    if matches!(packet.payload, Cow::Borrowed(_)) {
+        assert_eq!(payload, packet.payload);
+    }
 }
 
 /// Target `sio_msgpack`: what decodes is within every limit, reads as any value without a panic, and
