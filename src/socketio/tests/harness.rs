@@ -20,12 +20,17 @@ pub(crate) struct Client {
 impl Client {
     /// Opens an Engine.IO session; no namespace is joined.
     pub(crate) async fn open(io: &Io) -> Self {
-        let query = "EIO=4&transport=polling".to_owned();
+        Self::open_with(io, "", &[]).await
+    }
+
+    /// As [`open`](Self::open), with more in the query (`&name=value`) and in the headers.
+    pub(crate) async fn open_with(io: &Io, query: &str, headers: &[(&str, &str)]) -> Self {
+        let query = format!("EIO=4&transport=polling{query}");
         let client = Self {
             io: io.clone(),
             query,
         };
-        let (status, body) = client.request("GET", "").await;
+        let (status, body) = client.request_with("GET", "", headers).await;
         assert_eq!(status, StatusCode::OK, "{body}");
         let open: serde_json::Value = serde_json::from_str(&body[1..]).expect("an open packet");
         let sid = open["sid"].as_str().expect("a session id");
@@ -46,10 +51,24 @@ impl Client {
     }
 
     async fn request(&self, method: &str, body: &str) -> (StatusCode, String) {
+        self.request_with(method, body, &[]).await
+    }
+
+    async fn request_with(
+        &self,
+        method: &str,
+        body: &str,
+        headers: &[(&str, &str)],
+    ) -> (StatusCode, String) {
         let request = Request::builder()
             .method(method)
             .uri(format!("/socket.io/?{}", self.query))
-            .header("host", "localhost")
+            .header("host", "localhost");
+        let named = headers.iter();
+        let request = named
+            .fold(request, |request, (name, value)| {
+                request.header(*name, *value)
+            })
             .body(Full::new(Bytes::copy_from_slice(body.as_bytes())))
             .expect("a request");
         let response = self.io.handle(request, PEER).await;
