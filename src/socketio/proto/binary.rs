@@ -475,12 +475,38 @@ struct Walk {
 /// # Errors
 /// One of them names no attachment; its sender is to blame.
 pub(crate) fn check_placeholders(payload: &str, attachments: u16) -> Result<(), serde_json::Error> {
+    if has_plain_placeholders(payload.as_bytes(), attachments) {
+        return Ok(());
+    }
     let mut json = serde_json::Deserializer::from_str(payload);
     Walk {
         attachments: attachments.into(),
     }
     .deserialize(&mut json)
     .map(drop)
+}
+
+/// Whether nothing in a payload that passed the JSON pass can be a placeholder but those in the
+/// very form of the official clients, with one digit. Anything else is for the parser to judge.
+fn has_plain_placeholders(payload: &[u8], attachments: u16) -> bool {
+    const BEFORE: &[u8] = b"{\"";
+    const KEY: &[u8] = b"_placeholder";
+    const BETWEEN: &[u8] = b"\":true,\"num\":";
+    // An escape could hide a key.
+    if memchr::memchr(b'\\', payload).is_some() {
+        return false;
+    }
+    memchr::memchr_iter(b'_', payload).all(|at| {
+        let (before, rest) = payload.split_at(at);
+        let Some(after) = rest.strip_prefix(KEY) else {
+            return true;
+        };
+        let digit = match after.strip_prefix(BETWEEN) {
+            Some([digit @ b'0'..=b'9', b'}', ..]) => u16::from(digit - b'0'),
+            _ => return false,
+        };
+        before.ends_with(BEFORE) && digit < attachments
+    })
 }
 
 impl<'de> DeserializeSeed<'de> for Walk {
@@ -578,6 +604,8 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for FirstKey<'de, A> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -659,6 +687,28 @@ mod tests {
             panic!("{deep:?}");
         };
         assert!(matches!(entries[1].1, Payload::Bytes(_)));
+    }
+
+    proptest! {
+        #[test]
+        fn what_the_quick_look_lets_pass_the_parser_lets_pass_too(
+            parts in prop::collection::vec(prop::sample::select(vec![
+                r#"{"_placeholder":true,"num":0}"#, r#"{"_placeholder":true,"num":1}"#,
+                r#"{"_placeholder":true,"num":2}"#, r#"{"_placeholder":true,"num":10}"#,
+                r#"{"_placeholder":true,"num":0,"a":1}"#, r#"{"_placeholder":true}"#,
+                r#"{"a":0,"_placeholder":true,"num":7}"#, r#"{"_placeholder":true,"num":"x"}"#,
+                r#"{"\u005fplaceholder":true,"num":9}"#, r#""_placeholder""#, r#""{""#, r#""_""#,
+                r#"{"a_b":[{"_placeholder":true,"num":1}]}"#, r#"{"_placeholder":null,"num":9}"#,
+            ]), 0..5)
+        ) {
+            let payload = format!("[\"a\",[{}]]", parts.join(","));
+            if has_plain_placeholders(payload.as_bytes(), 2) {
+                let mut json = serde_json::Deserializer::from_str(&payload);
+                prop_assert!(Walk { attachments: 2 }.deserialize(&mut json).is_ok(), "{payload}");
+            }
+            let official = parts.iter().all(|part| part.ends_with(r#"true,"num":0}"#));
+            prop_assert!(!official || has_plain_placeholders(payload.as_bytes(), 2));
+        }
     }
 
     #[test]

@@ -196,15 +196,29 @@ fn after_comma(array: &str, end: usize) -> usize {
 pub fn encode_header(to: &mut impl Write, packet: &Header<'_>) -> std::fmt::Result {
     to.write_char(char::from(packet.kind as u8))?;
     if packet.kind.is_binary() {
-        write!(to, "{}-", packet.attachments)?;
+        write_decimal(to, packet.attachments.into())?;
+        to.write_char('-')?;
     }
     if packet.namespace != DEFAULT_NAMESPACE {
-        write!(to, "{},", packet.namespace)?;
+        to.write_str(packet.namespace)?;
+        to.write_char(',')?;
     }
     if let Some(id) = packet.ack_id {
-        write!(to, "{id}")?;
+        write_decimal(to, id)?;
     }
     Ok(())
+}
+
+/// What `write!` would do, at a fifth of its price: every answer has an id.
+fn write_decimal(to: &mut impl Write, mut number: u64) -> std::fmt::Result {
+    let mut digits = [b'0'; 20];
+    let mut at = digits.len();
+    while at == digits.len() || number > 0 {
+        at -= 1;
+        digits[at] += (number % 10) as u8;
+        number /= 10;
+    }
+    to.write_str(std::str::from_utf8(&digits[at..]).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -345,11 +345,17 @@ test("a hundred sends of one clientMsgId over socket and REST make one message",
   const socket = await ann.connect(t, WEBSOCKET);
   const body = { content: "once", clientMsgId: "both-ways" };
   const sends = Array.from({ length: 100 }, async (_, i) => {
-    if (i % 2) return (await reply(socket, "send-message", { chatId: chat.id, ...body })).data;
-    return ann.ok("POST", `/api/chats/${chat.id}/messages`, body, [200, 201]);
+    if (i % 2) {
+      const { data, duplicate } = await reply(socket, "send-message", { chatId: chat.id, ...body });
+      return { data, first: duplicate === undefined };
+    }
+    const { status, body: answer } = await ann.request("POST", `/api/chats/${chat.id}/messages`, body);
+    return { data: answer.data, first: status === 201 };
   });
-  const messages = await Promise.all(sends);
-  for (const message of messages) assert.deepEqual(message, messages[0]);
+  const answers = await Promise.all(sends);
+  for (const { data } of answers) assert.deepEqual(data, answers[0].data);
+  assert.equal(answers.filter(({ first }) => first).length, 1, "one is the first, the others are its repeats");
+  assertMessage(answers[0].data, { content: "once", seq: 1 });
   assertPart(await ann.ok("GET", `/api/chats/${chat.id}`), { lastSeq: 1 });
 });
 
