@@ -1,10 +1,11 @@
 // Conformance section 5: what the official client's own suite expects of its server, each with a bound.
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { after, before, describe } from "node:test";
 import { ask, connect, open } from "../support/client.js";
 import { inEveryMode } from "../support/modes.js";
 import { Endpoint } from "../support/raw.js";
 import { startExample } from "../support/server.js";
+import { test } from "../support/undisturbed.js";
 import { PROMPT_MS, next, record, stepsWithin, until, within } from "../support/wait.js";
 
 /** The delay of every handshake, which the contract asks for, and what an answer may take. */

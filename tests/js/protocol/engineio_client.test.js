@@ -1,9 +1,10 @@
 // The official engine.io-client against the example servers, on every way in which it can travel.
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { after, before, describe } from "node:test";
 import { Socket } from "engine.io-client";
 import { inEveryMode } from "../support/modes.js";
 import { startExample } from "../support/server.js";
+import { test } from "../support/undisturbed.js";
 import { next, record, stepsWithin, until } from "../support/wait.js";
 
 /** Under the 500 ms after which the heartbeat of `engineio_suite` gives a client up. */

@@ -1,10 +1,11 @@
 // Scenarios of the official client on the example server `features`, for any client and parser.
 import assert from "node:assert/strict";
 import { randomBytes, randomUUID } from "node:crypto";
-import { after, before, test } from "node:test";
+import { after, before } from "node:test";
 import { ask, connect, connected, open } from "../support/client.js";
 import { inEveryMode } from "../support/modes.js";
 import { startExample } from "../support/server.js";
+import { test } from "../support/undisturbed.js";
 import { PROMPT_MS, next, record, stepsWithin, until, within } from "../support/wait.js";
 
 stepsWithin(1500);

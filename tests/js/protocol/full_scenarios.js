@@ -1,10 +1,11 @@
 // Scenarios of the official client on the example server `full`, for any client and parser.
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { after, before, test } from "node:test";
+import { after, before } from "node:test";
 import { ask, connect, connected, open, settledTransport } from "../support/client.js";
 import { inEveryMode } from "../support/modes.js";
 import { startExample } from "../support/server.js";
+import { test } from "../support/undisturbed.js";
 import { PROMPT_MS, next, record, stepsWithin, until } from "../support/wait.js";
 
 /** Half of the ping interval of `full`. */

@@ -1,11 +1,12 @@
 // Connection state recovery: the scenarios, its times, and the packets themselves.
 import assert from "node:assert/strict";
 import { randomBytes, randomUUID } from "node:crypto";
-import { after, before, describe, test } from "node:test";
+import { after, before, describe } from "node:test";
 import { ask, connect } from "../support/client.js";
 import { MODES, NEWEST, OLDEST } from "../support/modes.js";
 import { Endpoint } from "../support/raw.js";
 import { REFERENCE, startExample } from "../support/server.js";
+import { test } from "../support/undisturbed.js";
 import { deadline, next, record, until } from "../support/wait.js";
 import { away, hear, recoveryScenarios } from "./recovery_scenarios.js";
 

@@ -1,10 +1,11 @@
 // Connection state recovery as the official client sees it, on the example server `features`.
 import assert from "node:assert/strict";
 import { randomBytes, randomUUID } from "node:crypto";
-import { after, before, test } from "node:test";
+import { after, before } from "node:test";
 import { ask, connect, open } from "../support/client.js";
 import { inEveryMode } from "../support/modes.js";
 import { REFERENCE, startExample } from "../support/server.js";
+import { test } from "../support/undisturbed.js";
 import { next, record, stepsWithin, until } from "../support/wait.js";
 
 stepsWithin(1500);

@@ -1,9 +1,10 @@
 // Scenarios of the official client on the example server `socketio_suite`, whose heartbeat is quick.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { after, before } from "node:test";
 import { ask, connect, open, settledTransport } from "../support/client.js";
 import { inEveryMode } from "../support/modes.js";
 import { startExample } from "../support/server.js";
+import { test } from "../support/undisturbed.js";
 import { next, record, stepsWithin, until } from "../support/wait.js";
 
 /** Under the 500 ms after which the heartbeat gives a client up. */

@@ -1,8 +1,9 @@
 // Conformance sections 0 and 1: the example server `engineio_suite`, an echo.
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { after, before, describe } from "node:test";
 import { Endpoint } from "../support/raw.js";
 import { startExample } from "../support/server.js";
+import { test } from "../support/undisturbed.js";
 import { engineRules } from "./engine_rules.js";
 
 const at = {

@@ -1,8 +1,9 @@
 // Conformance section 2: the example server `socketio_suite`, packet by packet.
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { after, before, describe } from "node:test";
 import { Endpoint } from "../support/raw.js";
 import { REFERENCE, startExample } from "../support/server.js";
+import { test } from "../support/undisturbed.js";
 import { engineRules } from "./engine_rules.js";
 
 const CONNECT_TIMEOUT_MS = 1000;
