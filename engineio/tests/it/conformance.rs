@@ -38,7 +38,8 @@ fn named(cell: &str) -> Vec<(&str, &str)> {
     quoted.filter_map(|name| name.split_once("::")).collect()
 }
 
-/// The sources by the name of their file, without its endings; `main` is called as its folder.
+/// The sources by the name of their file, without its endings; `main`, and whatever is in a folder of
+/// tests, is called as its folder.
 fn sources() -> HashMap<String, String> {
     let mut sources = HashMap::new();
     for start in SOURCES {
@@ -47,9 +48,10 @@ fn sources() -> HashMap<String, String> {
             let name = file.file_name().unwrap_or_default().to_string_lossy();
             let stem = name.split('.').next().unwrap_or_default();
             let folder = file.parent().and_then(Path::file_name).unwrap_or_default();
-            let stem = match stem {
-                "main" => folder.to_string_lossy().into_owned(),
-                stem => stem.to_owned(),
+            let folder = folder.to_string_lossy();
+            let stem = match stem == "main" || folder.ends_with("_tests") {
+                true => folder.into_owned(),
+                false => stem.to_owned(),
             };
             let text = fs::read_to_string(&file).unwrap_or_default();
             sources
