@@ -2,7 +2,6 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import path from "node:path";
-import os from "node:os";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { within } from "./wait.js";
@@ -19,15 +18,9 @@ export function settled({ official, parlance }) {
   return REFERENCE ? official : parlance;
 }
 
-// Servers of these tests give a client up after 200 ms, as their contract says: where that is allowed, they and their
-// clients go before what else the machine does.
-try {
-  os.setPriority(-10);
-} catch {
-  // As an ordinary user all have the same rank.
-}
-
 const running = new Set();
+/** The processes that run for this test file. */
+export const pids = () => [...running].map((child) => child.pid);
 process.on("exit", () => running.forEach((child) => child.kill("SIGKILL")));
 
 /** A child process that prints its port in a line which `pattern` matches. */
