@@ -115,6 +115,12 @@ impl LocalAdapter {
         self
     }
 
+    /// Sockets that a client could come back to, connected ones among them.
+    #[cfg(test)]
+    pub(crate) fn remembered_sessions(&self) -> usize {
+        self.memory.as_ref().map_or(0, Memory::sessions)
+    }
+
     fn tell(&self, event: RoomEvent<'_>) {
         if let Some(observer) = &self.observer {
             observer(event);
