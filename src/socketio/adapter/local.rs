@@ -99,7 +99,9 @@ impl LocalAdapter {
         self
     }
 
-    fn count(&self, reach: &Reach, begun: Instant) {
+    fn count(&self, frame: &Frame, reach: &Reach, begun: Instant) {
+        let bytes = frame.wire_len() as u64 * reach.recipients;
+        self.metrics.bytes_queued.add(bytes);
         self.metrics.volatile_dropped.add(reach.dropped);
         self.metrics.broadcast_recipients.observe(reach.recipients);
         self.metrics.broadcast_time.observe_time(begun.elapsed());
@@ -348,7 +350,7 @@ impl Adapter for LocalAdapter {
     fn broadcast(&self, frame: &Frame, target: &Target<'_>, delivery: Delivery) {
         let begun = Instant::now();
         let reach = broadcast::send(frame, self.audience(target), delivery);
-        self.count(&reach, begun);
+        self.count(frame, &reach, begun);
     }
 
     fn broadcast_unless_behind(
@@ -360,7 +362,7 @@ impl Adapter for LocalAdapter {
         let begun = Instant::now();
         let send = || {
             let (reach, behind) = broadcast::send_unless_behind(frame, self.audience(target));
-            self.count(&reach, begun);
+            self.count(frame, &reach, begun);
             behind
         };
         match (&self.memory, offset) {

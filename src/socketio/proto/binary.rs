@@ -4,11 +4,13 @@ use std::borrow::Cow;
 use std::fmt;
 
 use bytes::Bytes;
-use serde::de::value::StrDeserializer;
+use serde::de::value::{MapDeserializer, StrDeserializer};
 use serde::de::{
     self, Deserialize, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess,
     SeqAccess, VariantAccess, Visitor,
 };
+
+use super::payload::Payload;
 
 /// Deserialises with attachments, at the plain price when there are none.
 pub(crate) fn deserialize<'de, T, D>(deserializer: D, attachments: &[Bytes]) -> Result<T, D::Error>
@@ -222,7 +224,7 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for WithAttachments<'_, A> {
 /// Where bytes are asked for: an object is a placeholder, everything else goes through.
 struct Binary<'a, V>(WithAttachments<'a, V>);
 
-/// Where anything may stand: an object whose first key is `_placeholder` is one.
+/// Where anything may stand: an object that begins with one of a placeholder's keys may be one.
 struct Anything<'a, V>(WithAttachments<'a, V>);
 
 macro_rules! visit_all_but_maps {
@@ -287,16 +289,56 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Anything<'_, V> {
         let Some(Text(first)) = map.next_key()? else {
             return self.0.visit_map(map);
         };
-        if first != PLACEHOLDER {
-            return self.0.visit_map(FirstKey {
+        match &*first {
+            PLACEHOLDER | NUM => self.visit_candidate(&first, map),
+            _ => self.0.visit_map(FirstKey {
                 key: Some(first),
                 map,
-            });
+            }),
         }
-        let mut placeholder = Placeholder::default();
-        placeholder.take_field(Key::Placeholder, &mut map)?;
-        placeholder.read_rest(&mut map)?;
-        self.0.visit_attachment(placeholder.number())
+    }
+}
+
+impl<'de, V: Visitor<'de>> Anything<'_, V> {
+    /// Clients write the two keys in either order, and an object of the application's own may begin
+    /// with one of them: it is read whole before it is known.
+    fn visit_candidate<A: MapAccess<'de>>(
+        self,
+        first: &str,
+        mut map: A,
+    ) -> Result<V::Value, A::Error> {
+        let untyped = || Untyped(self.0.attachments);
+        let mut entries = vec![(first.to_owned(), map.next_value_seed(untyped())?)];
+        while let Some(Text(key)) = map.next_key()? {
+            entries.push((key.into_owned(), map.next_value_seed(untyped())?));
+        }
+        match attachment_of(&entries) {
+            None => self
+                .0
+                .inner
+                .visit_map(MapDeserializer::new(entries.into_iter())),
+            number => self.0.visit_attachment(number),
+        }
+    }
+}
+
+/// The attachment that an object names, if it is a placeholder.
+fn attachment_of(entries: &[(String, Payload)]) -> Option<u64> {
+    let value = |name: &str| entries.iter().rev().find(|(key, _)| key == name);
+    match (value(PLACEHOLDER), value(NUM)) {
+        (Some((_, Payload::Bool(true))), Some((_, Payload::Number(number)))) => number.as_u64(),
+        _ => None,
+    }
+}
+
+/// Reads whatever stands there.
+struct Untyped<'a>(&'a [Bytes]);
+
+impl<'de> DeserializeSeed<'de> for Untyped<'_> {
+    type Value = Payload;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Payload, D::Error> {
+        Payload::deserialize(WithAttachments::new(deserializer, self.0))
     }
 }
 
@@ -311,6 +353,7 @@ impl<'de, V: Visitor<'de>> WithAttachments<'_, V> {
 }
 
 const PLACEHOLDER: &str = "_placeholder";
+const NUM: &str = "num";
 
 /// The two fields of a placeholder; other fields do not matter, as in the official parser.
 #[derive(Default)]
@@ -390,7 +433,7 @@ impl<'de> Deserialize<'de> for Key {
         let Text(key) = Text::deserialize(deserializer)?;
         Ok(match &*key {
             PLACEHOLDER => Self::Placeholder,
-            "num" => Self::Num,
+            NUM => Self::Num,
             _ => Self::Other,
         })
     }
@@ -575,6 +618,47 @@ mod tests {
         ] {
             assert!(check_placeholders(payload, 1).is_ok(), "{payload}");
         }
+    }
+
+    fn untyped<T: de::DeserializeOwned>(json: &str) -> Result<T, serde_json::Error> {
+        let attachments = [Bytes::from_static(b"\xff")];
+        deserialize(&mut serde_json::Deserializer::from_str(json), &attachments)
+    }
+
+    #[test]
+    fn trap_72_the_keys_of_a_placeholder_have_no_order_in_an_untyped_place_either() {
+        for json in [
+            r#"{"_placeholder":true,"num":0}"#,
+            r#"{"num":0,"_placeholder":true}"#,
+            r#"{"num":0,"x":[{}],"_placeholder":true}"#,
+            r#"{"\u006eum":7,"num":0,"_placeholder":true}"#,
+        ] {
+            let bytes: Payload = untyped(json).expect(json);
+            assert_eq!(bytes, Payload::Bytes(Bytes::from_static(b"\xff")), "{json}");
+            assert!(untyped::<serde_json::Value>(json).is_err(), "{json}");
+        }
+    }
+
+    #[test]
+    fn an_object_that_begins_like_a_placeholder_stays_what_it_is() {
+        for json in [
+            r#"{"num":7,"list":[1,null,-1,0.5,"x",false,{}]}"#,
+            r#"{"_placeholder":false,"num":0}"#,
+            r#"{"_placeholder":"true","a":{"num":0}}"#,
+            r#"{"num":null}"#,
+        ] {
+            let value: serde_json::Value = untyped(json).expect(json);
+            assert_eq!(
+                value,
+                serde_json::from_str::<serde_json::Value>(json).expect(json)
+            );
+        }
+        let deep: Payload =
+            untyped(r#"{"num":1,"deep":{"num":0,"_placeholder":true}}"#).expect("an object");
+        let Payload::Map(entries) = deep else {
+            panic!("{deep:?}");
+        };
+        assert!(matches!(entries[1].1, Payload::Bytes(_)));
     }
 
     #[test]

@@ -343,6 +343,25 @@ async fn a_client_that_has_received_nothing_yet_is_recovered() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_replayed_and_lost_again_is_replayed_again() {
+    let io = io();
+    let (client, who) = join(&io).await;
+    client.send(&[r#"2["join","room"]"#]).await;
+    until(|| io.root().rooms_count() == 1).await;
+    lose(&io, &client).await;
+    io.to("room").emit("missed", &()).expect("encodable");
+    for _ in 0..2 {
+        let again = Client::open(&io).await;
+        again.send(&[&format!(r#"0{{"pid":"{}"}}"#, who.pid)]).await;
+        // It is gone before it has read anything.
+        lose(&io, &again).await;
+    }
+    let (_again, packets) = come_back(&io, &who, None).await;
+    assert!(packets[0].starts_with(r#"2["missed","#), "{packets:?}");
+    assert_eq!((packets.len(), granted(&packets[1])), (2, who));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_client_that_was_idle_for_an_hour_is_recovered() {
     let io = io();
     let (client, who) = join(&io).await;
