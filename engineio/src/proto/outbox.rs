@@ -330,12 +330,13 @@ impl Outbox {
     }
 
     /// Takes over the unsent control bytes of a probe that becomes the session's stream. They go
-    /// first: part of a frame may be on the wire already.
+    /// first: part of a frame may be on the wire already. A ping may be waiting behind them.
     pub fn adopt(&mut self, probe: &mut Self) {
-        debug_assert!(self.control.is_empty() && self.front_sent == 0);
+        debug_assert!(self.control_sent == 0 && self.front_sent == 0);
         self.form = probe.form;
-        self.control = std::mem::take(&mut probe.control);
         self.control_sent = std::mem::take(&mut probe.control_sent);
+        let waiting = std::mem::replace(&mut self.control, std::mem::take(&mut probe.control));
+        self.control.extend(waiting);
     }
 
     /// Fills `slices` with what goes next onto the stream; gives their number.
@@ -506,6 +507,18 @@ mod tests {
         outbox.push_control(b"!");
         assert_eq!(write(&mut outbox, 100), b"TL!\x81\x024c");
         assert_eq!(outbox.queued_bytes(), 0);
+    }
+
+    #[test]
+    fn what_waits_already_follows_what_a_probe_has_half_sent() {
+        let (mut outbox, mut probe) = (outbox(), outbox());
+        probe.push_control(b"\x81\x063probe");
+        assert_eq!(write(&mut probe, 3), b"\x81\x063");
+        outbox.push_control(b"\x81\x012");
+        let _ = outbox.enqueue(Frame::text("a")).unwrap();
+        outbox.adopt(&mut probe);
+        assert_eq!(write(&mut outbox, 100), b"probe\x81\x012\x81\x024a");
+        assert!(!outbox.has_pending() && !probe.has_pending());
     }
 
     #[test]
