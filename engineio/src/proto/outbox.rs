@@ -340,6 +340,10 @@ impl Outbox {
     }
 
     /// Fills `slices` with what goes next onto the stream; gives their number.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "no more control bytes are sent than there are"
+    )]
     pub fn gather<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         let data_first = usize::from(self.front_sent > 0);
         let unfinished = self.data.iter().take(data_first);
@@ -362,6 +366,10 @@ impl Outbox {
     ///
     /// # Errors
     /// Those of `write`.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "as many are filled as there are at most"
+    )]
     pub fn write_to(
         &mut self,
         write: impl FnOnce(&[IoSlice<'_>]) -> Poll<io::Result<usize>>,
@@ -451,6 +459,10 @@ impl Outbox {
 }
 
 /// Leaves out the first `skip` bytes of a sequence of slices.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "at most the whole slice is skipped"
+)]
 fn skip_bytes<'a>(
     slices: impl Iterator<Item = &'a [u8]>,
     mut skip: usize,

@@ -14,8 +14,8 @@ pub(super) fn check(data: &[u8]) {
     assert_eq!(builder.text_len(), data.len());
     builder.flush().expect("a frame keeps every byte");
     builder.attach(Bytes::copy_from_slice(data));
-    let frame = builder.finish().compress(data.len() % 2 == 0);
-    assert_eq!(frame.is_compressible(), data.len() % 2 == 0);
+    let frame = builder.finish().compress(data.len().is_multiple_of(2));
+    assert_eq!(frame.is_compressible(), data.len().is_multiple_of(2));
     assert_eq!(frame.messages(), 2);
     let shown = format!("Frame(2 messages, {} bytes)", frame.wire_len());
     assert_eq!(format!("{frame:?}"), shown, "no contents in a log");

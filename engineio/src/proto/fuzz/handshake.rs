@@ -139,7 +139,7 @@ fn check_open_packet(text: &str) {
     assert_eq!(sid.as_str(), text);
     let packet = Open {
         sid: &sid,
-        upgrade: text.len() % 2 == 0,
+        upgrade: text.len().is_multiple_of(2),
         ping_interval: Duration::from_secs(25),
         ping_timeout: Duration::from_secs(20),
         max_payload: 1_000_000,
@@ -153,6 +153,6 @@ fn check_open_packet(text: &str) {
     // Its quotes are those of the four names, of the id, and of the upgrade.
     let escaped = packet.replace(r"\\", "").replace(r#"\""#, "");
     let quotes = escaped.bytes().filter(|&byte| byte == b'"').count();
-    let upgrades = if text.len() % 2 == 0 { 2 } else { 0 };
+    let upgrades = if text.len().is_multiple_of(2) { 2 } else { 0 };
     assert_eq!(quotes, 12 + upgrades);
 }

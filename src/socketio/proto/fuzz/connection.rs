@@ -33,7 +33,7 @@ pub fn sio_connection(data: &[u8], mut now: Instant) {
         let next = match line {
             [b'!', b'w', seconds @ ..] => {
                 now += Duration::from_secs(seconds.first().copied().unwrap_or(1).into());
-                over(connection.handle_timeout(now))
+                over(&connection.handle_timeout(now))
             }
             [b'!', act, name @ ..] => decide(&mut connection, *act, name, &limits, now),
             [b'b', bytes @ ..] => {
@@ -63,7 +63,7 @@ pub fn sio_connection(data: &[u8], mut now: Instant) {
     assert!(matches!(text, Err(Violation::UnexpectedText)));
 }
 
-fn over(result: Result<(), Violation>) -> Next {
+fn over(result: &Result<(), Violation>) -> Next {
     match result {
         Ok(()) => Next::Nothing,
         Err(_) => Next::Over,
@@ -112,7 +112,7 @@ fn decide(
             connection.reject(name);
             assert_eq!(connection.get(name).is_some(), joined);
         }
-        b'u' => return over(connection.reject_unknown(name, limits, now)),
+        b'u' => return over(&connection.reject_unknown(name, limits, now)),
         b'd' => {
             assert_eq!(connection.dismiss(name).is_some(), joined);
             assert!(connection.get(name).is_none());
