@@ -440,6 +440,7 @@ impl<S> Connection<S> {
         Ok(Received::Connect { namespace, auth })
     }
 
+    #[expect(clippy::indexing_slicing, reason = "the place was just found")]
     fn leave(
         &mut self,
         namespace: &str,
@@ -462,6 +463,7 @@ impl<S> Connection<S> {
     }
 
     /// An event when it has a name, else an answer.
+    #[expect(clippy::indexing_slicing, reason = "the place was just found")]
     fn deliver(
         &mut self,
         namespace: &str,
