@@ -133,6 +133,10 @@ impl Inspector {
     }
 
     /// Takes what is known to be missing of the header: first the two bytes that every one has.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "a header is never longer than the array, and no more is taken than there is"
+    )]
     fn take_header(&mut self, bytes: &[u8]) -> usize {
         let have = usize::from(self.header_len);
         let wanted = match self.header[1] {

@@ -205,7 +205,7 @@ fn after_comma(array: &str, end: usize) -> usize {
 pub fn encode_header(to: &mut impl Write, packet: &Header<'_>) -> std::fmt::Result {
     to.write_char(char::from(packet.kind as u8))?;
     if packet.kind.is_binary() {
-        write_decimal(to, packet.attachments.into())?;
+        to.write_str(itoa::Buffer::new().format(packet.attachments))?;
         to.write_char('-')?;
     }
     if packet.namespace != DEFAULT_NAMESPACE {
@@ -213,21 +213,9 @@ pub fn encode_header(to: &mut impl Write, packet: &Header<'_>) -> std::fmt::Resu
         to.write_char(',')?;
     }
     if let Some(id) = packet.ack_id {
-        write_decimal(to, id)?;
+        to.write_str(itoa::Buffer::new().format(id))?;
     }
     Ok(())
-}
-
-/// What `write!` would do, at a fifth of its price: every answer has an id.
-fn write_decimal(to: &mut impl Write, mut number: u64) -> std::fmt::Result {
-    let mut digits = [b'0'; 20];
-    let mut at = digits.len();
-    while at == digits.len() || number > 0 {
-        at -= 1;
-        digits[at] += (number % 10) as u8;
-        number /= 10;
-    }
-    to.write_str(std::str::from_utf8(&digits[at..]).unwrap_or_default())
 }
 
 #[cfg(test)]
