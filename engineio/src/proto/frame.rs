@@ -191,6 +191,10 @@ impl fmt::Debug for Frame {
 
 impl Wire {
     /// Turns a buffer that begins with [`MAX_HEADER`] free bytes into a finished text frame.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "the buffer begins with room for the longest header"
+    )]
     fn finish(mut buffer: Vec<u8>) -> Self {
         let (header, header_len) = header(FIN_TEXT, buffer.len() - MAX_HEADER);
         let start = MAX_HEADER - usize::from(header_len);
@@ -230,6 +234,10 @@ impl Attachment {
         })
     }
 
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "a header is at most as long as its array"
+    )]
     fn slices(&self, form: BinaryForm) -> [&[u8]; 2] {
         match form {
             BinaryForm::Frames => [&self.header[..usize::from(self.header_len)], &self.data],
@@ -287,6 +295,10 @@ impl FrameBuilder {
     /// Finishes the frame. A text that is not valid UTF-8 (possible through [`io::Write`] only) has
     /// the bad bytes replaced by U+FFFD, because a client would close the connection over it.
     #[must_use]
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "the buffer begins with room for the longest header"
+    )]
     pub fn finish(mut self) -> Frame {
         if self.unchecked
             && let Err(error) = std::str::from_utf8(&self.buffer[MAX_HEADER..])

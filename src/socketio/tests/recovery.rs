@@ -310,7 +310,7 @@ async fn who_comes_back_is_announced_in_its_rooms() {
                 RoomEvent::Joined { room, id } => {
                     seen.add(if room == id { "own" } else { room });
                 }
-                RoomEvent::Created { room } if room == "room" => seen.add("made"),
+                RoomEvent::Created { room: "room" } => seen.add("made"),
                 _ => {}
             })
         })
