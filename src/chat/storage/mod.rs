@@ -235,11 +235,11 @@ pub(super) trait Write: Read {
     fn insert_chat<'a>(&'a mut self, new: &'a NewChat<'a>) -> Answer<'a, ()>;
     /// Deletes a chat and everything in it.
     fn delete_chat<'a>(&'a mut self, chat: &'a ChatId) -> Answer<'a, ()>;
-    /// Puts somebody into a chat; they have read everything up to `read_seq`.
-    fn insert_participant<'a>(
+    /// Puts people into a chat; they have read everything up to `read_seq`.
+    fn insert_participants<'a>(
         &'a mut self,
         chat: &'a ChatId,
-        user: &'a UserId,
+        users: &'a [UserId],
         role: MemberRole,
         now: Timestamp,
         read_seq: Seq,

@@ -100,13 +100,13 @@ macro_rules! writes {
         fn insert_chat(new: &'a NewChat<'a>) -> () = chats::insert;
         fn delete_chat(chat: &'a ChatId) -> () = chats::delete;
         fn rename(chat: &'a ChatId, name: &'a ChatName) -> () = chats::rename;
-        fn insert_participant(
+        fn insert_participants(
             chat: &'a ChatId,
-            user: &'a UserId,
+            users: &'a [UserId],
             role: MemberRole,
             now: Timestamp,
             read_seq: Seq
-        ) -> () = chats::insert_participant;
+        ) -> () = chats::insert_participants;
         fn delete_participant(chat: &'a ChatId, user: &'a UserId)
             -> () = chats::delete_participant;
         fn set_role(chat: &'a ChatId, user: &'a UserId, role: MemberRole) -> () = chats::set_role;

@@ -105,6 +105,24 @@ async fn the_list_of_chats_costs_the_same_for_one_chat_and_for_many() {
 }
 
 #[tokio::test]
+async fn making_a_chat_costs_the_same_for_one_other_and_for_many() {
+    let world = World::new().await;
+    let ann = world.person("Ann").await;
+    let mut others = Vec::new();
+    for number in 0..6 {
+        others.push(world.person(&format!("P{number}")).await);
+    }
+    let mut costs = Vec::new();
+    for count in [1, 6] {
+        let others: Vec<_> = others.iter().take(count).collect();
+        let (chat, cost) = counted(world.group(&ann, &others)).await;
+        world.settled(&chat).await;
+        costs.push(cost);
+    }
+    assert_eq!(costs[0], costs[1]);
+}
+
+#[tokio::test]
 async fn messages_that_wait_together_share_their_statements() {
     let world = World::new().await;
     let ann = world.person("Ann").await;

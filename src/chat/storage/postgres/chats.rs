@@ -269,20 +269,20 @@ pub(super) async fn delete(connection: &mut PgConnection, chat: &ChatId) -> Resu
     Ok(())
 }
 
-pub(super) async fn insert_participant(
+pub(super) async fn insert_participants(
     connection: &mut PgConnection,
     chat: &ChatId,
-    user: &UserId,
+    users: &[UserId],
     role: MemberRole,
     now: Timestamp,
     read_seq: Seq,
 ) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO participants (chat_id, user_id, role, joined_at, read_seq, delivered_seq)
-         VALUES ($1, $2, $3, $4, $5, $5)",
+         SELECT $1, unnest($2), $3, $4, $5, $5",
     )
     .bind(chat.as_str())
-    .bind(user.as_str())
+    .bind(list(users.iter(), UserId::as_str))
     .bind(role.as_str())
     .bind(now.0)
     .bind(read_seq.0 as i64)

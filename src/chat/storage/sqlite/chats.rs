@@ -270,20 +270,20 @@ pub(super) async fn delete(
     Ok(())
 }
 
-pub(super) async fn insert_participant(
+pub(super) async fn insert_participants(
     connection: &mut SqliteConnection,
     chat: &ChatId,
-    user: &UserId,
+    users: &[UserId],
     role: MemberRole,
     now: Timestamp,
     read_seq: Seq,
 ) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO participants (chat_id, user_id, role, joined_at, read_seq, delivered_seq)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?5)",
+         SELECT ?1, value, ?3, ?4, ?5, ?5 FROM json_each(?2)",
     )
     .bind(chat.as_str())
-    .bind(user.as_str())
+    .bind(id_list(users.iter().map(UserId::as_str)))
     .bind(role.as_str())
     .bind(now.0)
     .bind(read_seq.0 as i64)
