@@ -74,6 +74,24 @@ async fn a_poll_that_waits_is_ended_by_the_probe() {
     assert_eq!(ws.text().await, "3probe");
 }
 
+/// The client waits for it: it gives up when no ping comes in time, whatever else does.
+#[tokio::test(start_paused = true)]
+async fn a_ping_that_was_due_between_two_polls_goes_over_the_stream() {
+    let server = TestServer::in_memory(Config {
+        ping_interval: Duration::from_millis(300),
+        ..config()
+    });
+    let client = server.open().await;
+    let mut ws = Ws::upgrade(server.connect(), &client.websocket_target()).await;
+    ws.send("2probe").await;
+    assert_eq!(ws.text().await, "3probe");
+    tokio::time::advance(Duration::from_millis(301)).await;
+    ws.send("5").await;
+    assert_eq!(ws.text().await, "2");
+    ws.send("4hello").await;
+    assert_eq!(ws.text().await, "4hello");
+}
+
 #[tokio::test]
 async fn probe_and_upgrade_may_arrive_back_to_back() {
     let server = TestServer::start().await;

@@ -36,7 +36,7 @@ pub(crate) struct Membership {
     /// Where in the log of packets that was so first.
     since: u64,
     /// The rooms that were handed on to the socket's successor, for its last handlers to see.
-    handed_on: Vec<String>,
+    handed_on: Box<[String]>,
 }
 
 struct Joined {
@@ -115,6 +115,12 @@ impl LocalAdapter {
         self
     }
 
+    /// Sockets that a client could come back to, connected ones among them.
+    #[cfg(test)]
+    pub(crate) fn remembered_sessions(&self) -> usize {
+        self.memory.as_ref().map_or(0, Memory::sessions)
+    }
+
     fn tell(&self, event: RoomEvent<'_>) {
         if let Some(observer) = &self.observer {
             observer(event);
@@ -174,7 +180,7 @@ impl LocalAdapter {
                 true => std::iter::once(socket.id().to_owned())
                     .chain(names)
                     .collect(),
-                false => Vec::new(),
+                false => Box::default(),
             };
             (std::mem::replace(&mut membership.open, false), rooms)
         };
@@ -339,7 +345,7 @@ impl Adapter for LocalAdapter {
     fn rooms(&self, socket: &Socket) -> Vec<String> {
         let membership = socket.membership().lock();
         if !membership.open {
-            return membership.handed_on.clone();
+            return membership.handed_on.to_vec();
         }
         let mut rooms = vec![socket.id().to_owned()];
         let joined = membership.rooms.iter();

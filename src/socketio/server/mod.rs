@@ -12,6 +12,7 @@ pub(crate) mod io;
 mod listen;
 pub(crate) mod namespace;
 pub(crate) mod namespaces;
+mod occasions;
 pub(crate) mod operators;
 pub(crate) mod outgoing;
 pub(crate) mod reason;

@@ -5,6 +5,7 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,12 +33,34 @@ type PacketMiddleware =
 type RoomListener = Box<dyn Fn(&str, RoomEvent<'_>) + Send + Sync>;
 type ServerEventHandler = Box<dyn Fn(Namespace, Args) -> BoxFuture<Args> + Send + Sync>;
 
+/// FNV-1a. The names in the table are the application's own and few, so that nobody can make them
+/// collide; each event is looked up twice.
+pub(crate) struct NameHasher(u64);
+
+impl Default for NameHasher {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Hasher for NameHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 /// Registers the handlers of a namespace. They are frozen when the server is built.
 #[derive(Default)]
 pub struct NamespaceBuilder {
     pub(crate) middlewares: Vec<Middleware>,
     pub(crate) on_connect: Vec<ConnectHandler>,
-    pub(crate) events: HashMap<Box<str>, EventHandler>,
+    pub(crate) events: HashMap<Box<str>, EventHandler, BuildHasherDefault<NameHasher>>,
     pub(crate) fallback: Option<EventHandler>,
     pub(crate) any: Vec<AnyListener>,
     pub(crate) any_outgoing: Vec<OutgoingListener>,
