@@ -325,13 +325,13 @@ pub(super) trait Write: Read {
         user: &'a UserId,
         seq: Seq,
     ) -> Answer<'a, bool>;
-    /// Raises how far messages have reached somebody; false when they had.
+    /// Raises how far messages have reached somebody, in chats that are named
+    /// once each; those in which they had not yet.
     fn raise_delivered<'a>(
         &'a mut self,
-        chat: &'a ChatId,
         user: &'a UserId,
-        seq: Seq,
-    ) -> Answer<'a, bool>;
+        positions: &'a [(ChatId, Seq)],
+    ) -> Answer<'a, Vec<(ChatId, Seq)>>;
     /// Keeps notifications, each for several people.
     fn insert_notifications<'a>(&'a mut self, new: &'a [NewNotification<'a>]) -> Answer<'a, ()>;
 }

@@ -123,6 +123,27 @@ async fn making_a_chat_costs_the_same_for_one_other_and_for_many() {
 }
 
 #[tokio::test]
+async fn marking_messages_of_many_chats_as_delivered_costs_the_same_as_of_one() {
+    let world = World::new().await;
+    let (ann, ben) = (world.person("Ann").await, world.person("Ben").await);
+    let mut items = Vec::new();
+    for _ in 0..6 {
+        let chat = world.group(&ann, &[&ben]).await;
+        world.say(&ann, &chat, "x").await;
+        items.push(json!({"chatId": chat, "seq": 1}));
+    }
+    let mut device = world.connect(&ben).await;
+    let mut costs = Vec::new();
+    for items in [&items[..1], &items[1..]] {
+        let delivered = device.ask("mark-delivered", json!({"items": items}));
+        let (answer, cost) = counted(delivered).await;
+        assert_eq!(answer["success"], true, "{answer}");
+        costs.push(cost);
+    }
+    assert_eq!(costs[0], costs[1]);
+}
+
+#[tokio::test]
 async fn messages_that_wait_together_share_their_statements() {
     let world = World::new().await;
     let ann = world.person("Ann").await;
