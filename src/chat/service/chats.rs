@@ -87,15 +87,13 @@ impl MakeChat {
             None => MemberRole::Owner,
             Some(_) => MemberRole::Member,
         };
-        ledger
-            .db
-            .insert_participant(&self.id, &self.maker.id, maker_role, now, Seq(0))
-            .await?;
-        for user in &self.others {
-            let role = MemberRole::Member;
-            ledger
-                .db
-                .insert_participant(&self.id, user, role, now, Seq(0))
+        let maker = std::slice::from_ref(&self.maker.id);
+        for (people, role) in [
+            (maker, maker_role),
+            (self.others.as_slice(), MemberRole::Member),
+        ] {
+            let db = &mut ledger.db;
+            db.insert_participants(&self.id, people, role, now, Seq(0))
                 .await?;
         }
         self.announce(ledger).await

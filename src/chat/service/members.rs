@@ -34,7 +34,7 @@ impl Command for Add {
         let (role, read) = (MemberRole::Member, access.standing.last_seq);
         ledger
             .db
-            .insert_participant(chat, user, role, ledger.now, read)
+            .insert_participants(chat, std::slice::from_ref(user), role, ledger.now, read)
             .await?;
         ledger.say(chat, Item::PeopleChanged);
         ledger

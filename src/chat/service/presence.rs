@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
+use futures_util::{StreamExt as _, stream};
 use serde::Serialize;
 
 use super::ledger::{Command, Ledger};
@@ -30,6 +31,9 @@ enum Status {
     Online,
     Offline,
 }
+
+/// People who are stored as gone at a time.
+const GOING_AT_ONCE: usize = 64;
 
 struct KeepLastSeen {
     user: UserId,
@@ -116,12 +120,33 @@ impl Chat {
         }
     }
 
-    /// Those who have stayed away are offline now.
-    pub(in crate::chat) async fn say_who_went(self: &Arc<Self>, now: Instant) {
-        for (user, at) in self.live.expire_presence(now) {
-            self.say_status(&user, Status::Offline, Some(at));
-            self.enqueue(KeepLastSeen { user, at }).await;
+    /// Those who have stayed away are offline now. Does not wait: other
+    /// deadlines come, whatever storage does.
+    pub(in crate::chat) fn end_presence(self: &Arc<Self>, now: Instant) {
+        let gone = self.live.expire_presence(now);
+        if !gone.is_empty() {
+            tokio::spawn(Arc::clone(self).say_who_went(gone));
         }
+    }
+
+    /// Stored first and told then, so that whoever asks when they have heard it
+    /// is told the same.
+    async fn say_who_went(self: Arc<Self>, gone: Vec<(UserId, Timestamp)>) {
+        let chat = &self;
+        let tell = async |(user, at): (UserId, Timestamp)| {
+            let keep = KeepLastSeen {
+                user: user.clone(),
+                at,
+            };
+            // What failed was logged, and they are gone all the same.
+            let _ = chat.commit(keep).await;
+            // Whoever has come back meanwhile is online, and that was told.
+            if !chat.live.is_online(&user) {
+                chat.say_status(&user, Status::Offline, Some(at));
+            }
+        };
+        let gone = stream::iter(gone);
+        gone.for_each_concurrent(GOING_AT_ONCE, tell).await;
     }
 
     /// As if these people had just come online.

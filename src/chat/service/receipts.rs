@@ -1,11 +1,12 @@
 //! How far people have read, and how far messages have reached them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use serde::Serialize;
 
-use super::access::access;
+use super::access::{Access, access};
 use super::ledger::{Command, Ledger, encode};
 use super::publishing::Item;
 use super::sessions::Actor;
@@ -13,6 +14,7 @@ use crate::chat::Chat;
 use crate::chat::domain::{ChatId, Invalid, Person, Seq, Timestamp, UserId};
 use crate::chat::error::Error;
 use crate::chat::limits::Act;
+use crate::chat::storage::Asked;
 
 /// The answer to `mark-read`.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
@@ -52,7 +54,8 @@ impl Command for MarkRead {
 
     async fn apply(&self, ledger: &mut Ledger<'_>) -> Result<ReadState, Error> {
         let Self { chat, reader, seq } = self;
-        check_position(ledger, chat, reader, *seq, "seq").await?;
+        let access = access(ledger.db, chat, &reader.id, reader.role).await?;
+        check_position(&access, *seq, "seq")?;
         let raised = ledger.raise_read(chat, &reader.id, *seq).await?;
         if raised {
             ledger.receipt("message-read", chat, &reader.id, *seq)?;
@@ -74,26 +77,42 @@ impl Command for MarkDelivered {
     type Output = ();
 
     async fn apply(&self, ledger: &mut Ledger<'_>) -> Result<(), Error> {
-        let receiver = &self.receiver;
+        let receiver = &self.receiver.id;
+        self.check(ledger).await?;
+        // Of a chat that is named more than once the furthest counts.
+        let mut furthest = BTreeMap::new();
         for (chat, seq) in &self.items {
-            check_position(ledger, chat, receiver, *seq, "items").await?;
-            if ledger.db.raise_delivered(chat, &receiver.id, *seq).await? {
-                ledger.receipt("message-delivered", chat, &receiver.id, *seq)?;
-            }
+            let known = furthest.entry(chat.clone()).or_insert(*seq);
+            *known = seq.max(known).to_owned();
+        }
+        let positions: Vec<_> = furthest.into_iter().collect();
+        for (chat, seq) in ledger.db.raise_delivered(receiver, &positions).await? {
+            ledger.receipt("message-delivered", &chat, receiver, seq)?;
+        }
+        Ok(())
+    }
+}
+
+impl MarkDelivered {
+    /// Asks for all chats at once.
+    async fn check(&self, ledger: &mut Ledger<'_>) -> Result<(), Error> {
+        let asked = self.items.iter().map(|(chat, _)| Asked {
+            chat,
+            sender: &self.receiver.id,
+            client_msg_id: None,
+        });
+        let asked: Vec<_> = asked.collect();
+        let found = ledger.db.look_up(&asked).await?;
+        for ((_, seq), found) in self.items.iter().zip(found) {
+            let access = Access::of(found.standing, self.receiver.role)?;
+            check_position(&access, *seq, "items")?;
         }
         Ok(())
     }
 }
 
 /// A position must be one that the chat has reached.
-async fn check_position(
-    ledger: &mut Ledger<'_>,
-    chat: &ChatId,
-    user: &Person,
-    seq: Seq,
-    field: &'static str,
-) -> Result<(), Error> {
-    let access = access(ledger.db, chat, &user.id, user.role).await?;
+fn check_position(access: &Access, seq: Seq, field: &'static str) -> Result<(), Error> {
     access.participant()?;
     if seq > access.standing.last_seq {
         return Err(Invalid::new(field, "must not be above the last message").into());

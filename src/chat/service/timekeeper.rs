@@ -34,7 +34,7 @@ pub(in crate::chat) async fn keep_time(chat: Weak<Chat>) {
     while let Some(chat) = chat.upgrade() {
         let now = Instant::now();
         chat.live.handle_timeout(now);
-        chat.say_who_went(now).await;
+        chat.end_presence(now);
         if now >= sweep_at {
             sweep_at = now + SWEEP_EVERY;
             chat.enqueue(Sweep).await;

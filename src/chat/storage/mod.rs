@@ -235,11 +235,11 @@ pub(super) trait Write: Read {
     fn insert_chat<'a>(&'a mut self, new: &'a NewChat<'a>) -> Answer<'a, ()>;
     /// Deletes a chat and everything in it.
     fn delete_chat<'a>(&'a mut self, chat: &'a ChatId) -> Answer<'a, ()>;
-    /// Puts somebody into a chat; they have read everything up to `read_seq`.
-    fn insert_participant<'a>(
+    /// Puts people into a chat; they have read everything up to `read_seq`.
+    fn insert_participants<'a>(
         &'a mut self,
         chat: &'a ChatId,
-        user: &'a UserId,
+        users: &'a [UserId],
         role: MemberRole,
         now: Timestamp,
         read_seq: Seq,
@@ -325,13 +325,13 @@ pub(super) trait Write: Read {
         user: &'a UserId,
         seq: Seq,
     ) -> Answer<'a, bool>;
-    /// Raises how far messages have reached somebody; false when they had.
+    /// Raises how far messages have reached somebody, in chats that are named
+    /// once each; those in which they had not yet.
     fn raise_delivered<'a>(
         &'a mut self,
-        chat: &'a ChatId,
         user: &'a UserId,
-        seq: Seq,
-    ) -> Answer<'a, bool>;
+        positions: &'a [(ChatId, Seq)],
+    ) -> Answer<'a, Vec<(ChatId, Seq)>>;
     /// Keeps notifications, each for several people.
     fn insert_notifications<'a>(&'a mut self, new: &'a [NewNotification<'a>]) -> Answer<'a, ()>;
 }

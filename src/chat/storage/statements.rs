@@ -100,13 +100,13 @@ macro_rules! writes {
         fn insert_chat(new: &'a NewChat<'a>) -> () = chats::insert;
         fn delete_chat(chat: &'a ChatId) -> () = chats::delete;
         fn rename(chat: &'a ChatId, name: &'a ChatName) -> () = chats::rename;
-        fn insert_participant(
+        fn insert_participants(
             chat: &'a ChatId,
-            user: &'a UserId,
+            users: &'a [UserId],
             role: MemberRole,
             now: Timestamp,
             read_seq: Seq
-        ) -> () = chats::insert_participant;
+        ) -> () = chats::insert_participants;
         fn delete_participant(chat: &'a ChatId, user: &'a UserId)
             -> () = chats::delete_participant;
         fn set_role(chat: &'a ChatId, user: &'a UserId, role: MemberRole) -> () = chats::set_role;
@@ -114,8 +114,8 @@ macro_rules! writes {
         fn next_message(chat: &'a ChatId, now: Timestamp) -> (Seq, Rev) = chats::next_message;
         fn next_change(chat: &'a ChatId, activity: Option<Timestamp>) -> Rev = chats::next_change;
         fn raise_read(chat: &'a ChatId, user: &'a UserId, seq: Seq) -> bool = chats::raise_read;
-        fn raise_delivered(chat: &'a ChatId, user: &'a UserId, seq: Seq)
-            -> bool = chats::raise_delivered;
+        fn raise_delivered(user: &'a UserId, positions: &'a [(ChatId, Seq)])
+            -> Vec<(ChatId, Seq)> = chats::raise_delivered;
 
         fn look_up(asked: &'a [Asked<'a>]) -> Vec<Found> = posting::look_up;
         fn append(rows: &'a Rows<'a>) -> () = posting::append;

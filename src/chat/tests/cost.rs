@@ -105,6 +105,45 @@ async fn the_list_of_chats_costs_the_same_for_one_chat_and_for_many() {
 }
 
 #[tokio::test]
+async fn making_a_chat_costs_the_same_for_one_other_and_for_many() {
+    let world = World::new().await;
+    let ann = world.person("Ann").await;
+    let mut others = Vec::new();
+    for number in 0..6 {
+        others.push(world.person(&format!("P{number}")).await);
+    }
+    let mut costs = Vec::new();
+    for count in [1, 6] {
+        let others: Vec<_> = others.iter().take(count).collect();
+        let (chat, cost) = counted(world.group(&ann, &others)).await;
+        world.settled(&chat).await;
+        costs.push(cost);
+    }
+    assert_eq!(costs[0], costs[1]);
+}
+
+#[tokio::test]
+async fn marking_messages_of_many_chats_as_delivered_costs_the_same_as_of_one() {
+    let world = World::new().await;
+    let (ann, ben) = (world.person("Ann").await, world.person("Ben").await);
+    let mut items = Vec::new();
+    for _ in 0..6 {
+        let chat = world.group(&ann, &[&ben]).await;
+        world.say(&ann, &chat, "x").await;
+        items.push(json!({"chatId": chat, "seq": 1}));
+    }
+    let mut device = world.connect(&ben).await;
+    let mut costs = Vec::new();
+    for items in [&items[..1], &items[1..]] {
+        let delivered = device.ask("mark-delivered", json!({"items": items}));
+        let (answer, cost) = counted(delivered).await;
+        assert_eq!(answer["success"], true, "{answer}");
+        costs.push(cost);
+    }
+    assert_eq!(costs[0], costs[1]);
+}
+
+#[tokio::test]
 async fn messages_that_wait_together_share_their_statements() {
     let world = World::new().await;
     let ann = world.person("Ann").await;

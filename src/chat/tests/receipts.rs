@@ -155,17 +155,13 @@ async fn presence_is_told_to_people_who_share_a_chat() {
     b.close().await;
     world
         .chat
-        .say_who_went(Instant::now() + Duration::from_secs(11))
-        .await;
+        .end_presence(Instant::now() + Duration::from_secs(11));
     let gone = a.event("presence-updated").await;
     assert_eq!(
         (&gone["userId"], &gone["status"]),
         (&json!(bob.id), &json!("offline"))
     );
     assert!(gone["lastSeenAt"].is_string());
-    // Through the writer's queue, behind when he was last seen.
-    let read = world.post(&ann, "/api/notifications/read", json!({"ids": []}));
-    read.await.data();
     let done = a
         .ask("unsubscribe-presence", json!({"userIds": [bob.id]}))
         .await;

@@ -248,8 +248,6 @@ test("presence is told to those who subscribed and share a chat, until ten secon
   assertPart(offline, { userId: ivy.id, status: "offline" });
   assertTime(offline.lastSeenAt);
   assert.equal(changes.length, 2, "only of her whom one may see, and only of the last socket");
-  // Through the queue of changes, behind when she was last seen.
-  await hal.ok("POST", "/api/notifications/read", { ids: [] });
   assert.deepEqual(await call(watcher, "unsubscribe-presence", { userIds: [ivy.id, joe.id] }), { presence: [offline] });
   await ivy.connect(t, WEBSOCKET);
   await drained(watcher);

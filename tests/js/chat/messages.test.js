@@ -295,6 +295,15 @@ test("delivery is told to the room, once", async (t) => {
   assert.equal(heard.length, 1);
   assertKeys("receipt", heard[0], ["chatId", "userId", "seq", "at"]);
   assertPart(heard[0], { chatId: chat.id, userId: other.id, seq });
+  // Of several chats, and of one more than once: the furthest counts.
+  const second = await send(member, chat, "y");
+  const elsewhere = await member.direct(other, { initialMessage: "z" });
+  const both = [{ chatId: chat.id, seq: second.seq }, items[0], { chatId: elsewhere.id, seq: elsewhere.lastSeq }];
+  assert.deepEqual(await call(b, "mark-delivered", { items: both }), {});
+  await heardAll(a, heard, 2);
+  assert.deepEqual(heard.map((receipt) => receipt.seq), [seq, second.seq]);
+  const { participants } = await member.ok("GET", `/api/chats/${elsewhere.id}`);
+  assertPart(participants.find(({ userId }) => userId === other.id), { deliveredSeq: elsewhere.lastSeq });
   const hundred = Array.from({ length: 100 }, () => items[0]);
   assert.deepEqual(await call(b, "mark-delivered", { items: hundred }), {});
   for (const wrong of [undefined, null, {}, [1], [{ chatId: chat.id }], [{ chatId: chat.id, seq: seq + 1 }], [...hundred, items[0]]]) {

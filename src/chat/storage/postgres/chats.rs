@@ -10,7 +10,7 @@ use crate::chat::domain::{
     Chat, ChatId, ChatName, MemberRole, Message, Participant, Person, Rev, Seq, Timestamp, UserId,
 };
 use crate::chat::storage::rows::{
-    ChatRow, MessageRow, ParticipantRow, PersonRow, StandingRow, by_chat,
+    ChatRow, MessageRow, ParticipantRow, PersonRow, StandingRow, by_chat, positions,
 };
 use crate::chat::storage::{ChatCursor, NewChat, Standing, StoreError, Viewer};
 
@@ -192,10 +192,7 @@ pub(super) async fn read_positions(
             .bind(chat.as_str())
             .fetch_all(connection)
             .await?;
-    let rows = rows.into_iter();
-    Ok(rows
-        .map(|(user, read)| (user.into(), Seq(read as u64)))
-        .collect())
+    Ok(positions(rows))
 }
 
 pub(super) async fn people_in(
@@ -269,20 +266,20 @@ pub(super) async fn delete(connection: &mut PgConnection, chat: &ChatId) -> Resu
     Ok(())
 }
 
-pub(super) async fn insert_participant(
+pub(super) async fn insert_participants(
     connection: &mut PgConnection,
     chat: &ChatId,
-    user: &UserId,
+    users: &[UserId],
     role: MemberRole,
     now: Timestamp,
     read_seq: Seq,
 ) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO participants (chat_id, user_id, role, joined_at, read_seq, delivered_seq)
-         VALUES ($1, $2, $3, $4, $5, $5)",
+         SELECT $1, unnest($2), $3, $4, $5, $5",
     )
     .bind(chat.as_str())
-    .bind(user.as_str())
+    .bind(list(users.iter(), UserId::as_str))
     .bind(role.as_str())
     .bind(now.0)
     .bind(read_seq.0 as i64)
@@ -395,20 +392,22 @@ pub(super) async fn raise_read(
 
 pub(super) async fn raise_delivered(
     connection: &mut PgConnection,
-    chat: &ChatId,
     user: &UserId,
-    seq: Seq,
-) -> Result<bool, StoreError> {
-    let done = sqlx::query(
-        "UPDATE participants SET delivered_seq = $1
-         WHERE chat_id = $2 AND user_id = $3 AND delivered_seq < $1",
+    reached: &[(ChatId, Seq)],
+) -> Result<Vec<(ChatId, Seq)>, StoreError> {
+    let rows: Vec<(String, i64)> = sqlx::query_as(
+        "UPDATE participants SET delivered_seq = place.seq
+         FROM unnest($2, $3) AS place (chat_id, seq)
+         WHERE participants.chat_id = place.chat_id AND participants.user_id = $1
+           AND participants.delivered_seq < place.seq
+         RETURNING participants.chat_id, participants.delivered_seq",
     )
-    .bind(seq.0 as i64)
-    .bind(chat.as_str())
     .bind(user.as_str())
-    .execute(connection)
+    .bind(list(reached.iter(), |(chat, _)| chat.as_str()))
+    .bind(list(reached.iter(), |(_, seq)| seq.0 as i64))
+    .fetch_all(connection)
     .await?;
-    Ok(done.rows_affected() > 0)
+    Ok(positions(rows))
 }
 
 pub(super) const UNREAD: &str = "SELECT p.read_seq,

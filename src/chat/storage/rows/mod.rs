@@ -13,6 +13,7 @@ pub(super) use messages::{MessageRow, ReactionRow, add_reactions, read_all};
 pub(super) use people::{CredentialsRow, PersonRow, RefreshRow, SessionRow, UserRow};
 
 use super::StoreError;
+use crate::chat::domain::Seq;
 
 /// A list of ids as one JSON text.
 pub(super) fn id_list<T: AsRef<str>>(ids: impl Iterator<Item = T>) -> String {
@@ -25,6 +26,12 @@ pub(super) fn id_list<T: AsRef<str>>(ids: impl Iterator<Item = T>) -> String {
 pub(super) fn json_rows<T: serde::Serialize>(rows: impl Iterator<Item = T>) -> String {
     let rows: Vec<T> = rows.collect();
     serde_json::to_string(&rows).unwrap_or_default()
+}
+
+/// Ids with the positions that go with them.
+pub(super) fn positions<I: From<String>>(rows: Vec<(String, i64)>) -> Vec<(I, Seq)> {
+    let rows = rows.into_iter();
+    rows.map(|(id, seq)| (id.into(), Seq(seq as u64))).collect()
 }
 
 /// The fault of a column.

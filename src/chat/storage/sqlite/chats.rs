@@ -9,7 +9,8 @@ use crate::chat::domain::{
     Chat, ChatId, ChatName, MemberRole, Message, Participant, Person, Rev, Seq, Timestamp, UserId,
 };
 use crate::chat::storage::rows::{
-    ChatRow, MessageRow, ParticipantRow, PersonRow, StandingRow, by_chat, id_list,
+    ChatRow, MessageRow, ParticipantRow, PersonRow, StandingRow, by_chat, id_list, json_rows,
+    positions,
 };
 use crate::chat::storage::{ChatCursor, NewChat, Standing, StoreError, Viewer};
 
@@ -189,10 +190,7 @@ pub(super) async fn read_positions(
             .bind(chat.as_str())
             .fetch_all(connection)
             .await?;
-    let rows = rows.into_iter();
-    Ok(rows
-        .map(|(user, read)| (user.into(), Seq(read as u64)))
-        .collect())
+    Ok(positions(rows))
 }
 
 pub(super) async fn people_in(
@@ -270,20 +268,20 @@ pub(super) async fn delete(
     Ok(())
 }
 
-pub(super) async fn insert_participant(
+pub(super) async fn insert_participants(
     connection: &mut SqliteConnection,
     chat: &ChatId,
-    user: &UserId,
+    users: &[UserId],
     role: MemberRole,
     now: Timestamp,
     read_seq: Seq,
 ) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO participants (chat_id, user_id, role, joined_at, read_seq, delivered_seq)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?5)",
+         SELECT ?1, value, ?3, ?4, ?5, ?5 FROM json_each(?2)",
     )
     .bind(chat.as_str())
-    .bind(user.as_str())
+    .bind(id_list(users.iter().map(UserId::as_str)))
     .bind(role.as_str())
     .bind(now.0)
     .bind(read_seq.0 as i64)
@@ -396,20 +394,22 @@ pub(super) async fn raise_read(
 
 pub(super) async fn raise_delivered(
     connection: &mut SqliteConnection,
-    chat: &ChatId,
     user: &UserId,
-    seq: Seq,
-) -> Result<bool, StoreError> {
-    let done = sqlx::query(
-        "UPDATE participants SET delivered_seq = ?1
-         WHERE chat_id = ?2 AND user_id = ?3 AND delivered_seq < ?1",
+    reached: &[(ChatId, Seq)],
+) -> Result<Vec<(ChatId, Seq)>, StoreError> {
+    let reached = reached.iter().map(|(chat, seq)| (chat.as_str(), seq.0));
+    let rows: Vec<(String, i64)> = sqlx::query_as(
+        "UPDATE participants SET delivered_seq = place.value ->> 1
+         FROM json_each(?2) place
+         WHERE chat_id = place.value ->> 0 AND user_id = ?1
+           AND delivered_seq < place.value ->> 1
+         RETURNING chat_id, delivered_seq",
     )
-    .bind(seq.0 as i64)
-    .bind(chat.as_str())
     .bind(user.as_str())
-    .execute(connection)
+    .bind(json_rows(reached))
+    .fetch_all(connection)
     .await?;
-    Ok(done.rows_affected() > 0)
+    Ok(positions(rows))
 }
 
 pub(super) const UNREAD: &str = "SELECT p.read_seq,

@@ -126,7 +126,7 @@ async fn chat(db: &mut dyn Write, owner: &UserId) -> ChatId {
     };
     db.insert_chat(&new).await.expect("a new chat");
     let role = MemberRole::Owner;
-    db.insert_participant(&id, owner, role, NOW, Seq(0))
+    db.insert_participants(&id, std::slice::from_ref(owner), role, NOW, Seq(0))
         .await
         .expect("a new participant");
     id

@@ -34,9 +34,9 @@ impl Job for Say {
                 // A participant who is in it already: the schema refuses.
                 End::Fail => {
                     let role = MemberRole::Member;
-                    let (chat, who) = (&self.chat, &self.who);
+                    let (chat, who) = (&self.chat, std::slice::from_ref(&self.who));
                     connection
-                        .insert_participant(chat, who, role, NOW, Seq(0))
+                        .insert_participants(chat, who, role, NOW, Seq(0))
                         .await?;
                     Ok(Verdict::Keep)
                 }
