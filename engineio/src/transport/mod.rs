@@ -14,6 +14,7 @@
 
 #[cfg(feature = "compression")]
 pub(crate) mod compression;
+mod decoder;
 pub(crate) mod io;
 pub(crate) mod polling;
 pub(crate) mod websocket;

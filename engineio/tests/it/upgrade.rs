@@ -36,6 +36,19 @@ async fn an_upgrade_goes_step_by_step() {
 }
 
 #[tokio::test]
+async fn trap_51_who_upgrades_asking_for_base64_gets_it_from_then_on() {
+    let server = TestServer::start().await;
+    let client = Polling::open(&server).await;
+    let target = format!("{}&b64=1", client.websocket_target());
+    let mut ws = Ws::connect(&server, &target).await;
+    ws.send("2probe").await;
+    assert_eq!(ws.text().await, "3probe");
+    ws.send("5").await;
+    ws.send_binary(&[1, 2, 3, 4]).await;
+    assert_eq!(ws.text().await, "bAQIDBA==");
+}
+
+#[tokio::test]
 async fn trap_49_a_session_is_opened_once_and_changes_the_name_of_its_transport() {
     let mut server = TestServer::start().await;
     let (_client, mut ws) = probed(&server).await;

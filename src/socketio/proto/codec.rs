@@ -205,13 +205,15 @@ fn after_comma(array: &str, end: usize) -> usize {
 pub fn encode_header(to: &mut impl Write, packet: &Header<'_>) -> std::fmt::Result {
     to.write_char(char::from(packet.kind as u8))?;
     if packet.kind.is_binary() {
-        write!(to, "{}-", packet.attachments)?;
+        to.write_str(itoa::Buffer::new().format(packet.attachments))?;
+        to.write_char('-')?;
     }
     if packet.namespace != DEFAULT_NAMESPACE {
-        write!(to, "{},", packet.namespace)?;
+        to.write_str(packet.namespace)?;
+        to.write_char(',')?;
     }
     if let Some(id) = packet.ack_id {
-        write!(to, "{id}")?;
+        to.write_str(itoa::Buffer::new().format(id))?;
     }
     Ok(())
 }

@@ -21,12 +21,12 @@ use bytes::Bytes;
 
 use super::args::Args;
 use super::attachments::{Assembly, AssemblyError};
-use super::binary;
 use super::codec::{self, DecodeError};
 use super::encode::MAX_ATTACHMENTS;
 use super::msgpack::{self, Content};
 use super::packet::{AckId, Packet, PacketKind};
 use super::parser::Parser;
+use super::placeholder;
 
 /// Limits of one connection.
 #[derive(Debug, Clone, Copy)]
@@ -507,7 +507,7 @@ impl<S> Connection<S> {
             None | Some(State::Connecting) => return Err(Violation::NotJoined),
             Some(State::Connected(_) | State::Dismissed) => {}
         }
-        binary::check_placeholders(&packet.payload, packet.attachments)
+        placeholder::check_placeholders(&packet.payload, packet.attachments)
             .map_err(|_| Violation::IllegalPlaceholder)?;
         self.assembly = Some(Box::new(Assembly::begin(packet, deadline)));
         Ok(())

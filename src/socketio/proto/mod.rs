@@ -36,3 +36,4 @@ pub mod names;
 pub mod packet;
 pub mod parser;
 pub mod payload;
+mod placeholder;
