@@ -141,8 +141,8 @@ impl Serializer for KeyText {
         no_key()
     }
 
-    fn serialize_some<T: Serialize + ?Sized>(self, _: &T) -> Result<String, Error> {
-        no_key()
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<String, Error> {
+        value.serialize(self)
     }
 
     fn serialize_unit(self) -> Result<String, Error> {

@@ -298,6 +298,9 @@ fn what_has_no_form_is_an_error_and_what_is_not_finite_is_null() {
     assert!(encode::event(TO, Mark::Plain, "e", &map).is_err());
     assert!(encode::event(TO, Mark::Plain, "e", &FloatKey(f64::NAN)).is_err());
     let value: Value = travelled(&FloatKey(0.5)).data().expect("a map");
+    let some = std::collections::HashMap::from([(Some(7), 1)]);
+    let known: Value = travelled(&some).data().expect("a map");
+    assert_eq!(known, json!({"7": 1}));
     assert_eq!(value, json!({"0.5": 1}));
     let value: Value = travelled(&[f64::NAN, f64::INFINITY][..])
         .data()
