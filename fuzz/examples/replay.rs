@@ -1,10 +1,18 @@
 //! Runs the bodies of all targets over their seeds and what fuzzing has found, for measuring which
-//! lines they reach: `fuzz/lines` builds and runs it.
+//! lines they reach (`fuzz/lines` builds and runs it), or for a closer look at a few of them:
+//!
+//! ```text
+//! MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri run --example replay -- 5
+//! ```
 
 use std::fs;
 use std::path::Path;
 
 fn main() {
+    let many = std::env::args().nth(1);
+    let many = many.map_or(usize::MAX, |many| {
+        many.parse().expect("how many of each kind")
+    });
     let fuzz = Path::new(env!("CARGO_MANIFEST_DIR"));
     for (target, body) in parlance_fuzz::TARGETS {
         let mut inputs = 0;
@@ -12,7 +20,7 @@ fn main() {
             let Ok(folder) = fs::read_dir(fuzz.join(kind).join(target)) else {
                 continue;
             };
-            for input in folder {
+            for input in folder.take(many) {
                 body(&fs::read(input.expect("a file").path()).expect("a file"));
                 inputs += 1;
             }

@@ -234,7 +234,7 @@ impl Client {
     fn pong(&mut self, parameter: u8, streaming: bool) {
         if streaming && !self.closed {
             // Many answers that nobody reads are too much.
-            let count = if parameter == 7 { 4000 } else { 1 };
+            let count = if parameter == 7 { 800 } else { 1 };
             self.outbox
                 .push_control(&[0x8a, 1, parameter].repeat(count));
             self.controls.extend(std::iter::repeat_n(parameter, count));

@@ -310,7 +310,7 @@ impl Chooser<'_> {
             by_name: [(Name::First, self.byte()), (Name::Second, 1)].into(),
             by_letter: [(self.letter(), Nothing)].into(),
             by_truth: [(self.byte() & 1 == 1, self.text())].into(),
-            long: "x".repeat(usize::from(self.byte()) << (self.byte() & 0xf)),
+            long: "x".repeat(usize::from(self.byte()) << (self.byte() & 9)),
         }
     }
 

@@ -120,11 +120,17 @@ impl Serializer for KeyText {
     }
 
     fn serialize_f32(self, value: f32) -> Result<String, Error> {
-        serde_json::to_string(&value)
+        match value.is_finite() {
+            true => serde_json::to_string(&value),
+            false => no_key(),
+        }
     }
 
     fn serialize_f64(self, value: f64) -> Result<String, Error> {
-        serde_json::to_string(&value)
+        match value.is_finite() {
+            true => serde_json::to_string(&value),
+            false => no_key(),
+        }
     }
 
     fn serialize_bytes(self, _: &[u8]) -> Result<String, Error> {
@@ -135,8 +141,8 @@ impl Serializer for KeyText {
         no_key()
     }
 
-    fn serialize_some<T: Serialize + ?Sized>(self, _: &T) -> Result<String, Error> {
-        no_key()
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<String, Error> {
+        value.serialize(self)
     }
 
     fn serialize_unit(self) -> Result<String, Error> {

@@ -283,10 +283,25 @@ fn every_shape_of_serde_comes_back() {
     assert_eq!(float, json!(0.1), "the digits that JSON would have");
 }
 
+/// A map of one entry.
+struct FloatKey(f64);
+
+impl Serialize for FloatKey {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map([(self.0, 1)])
+    }
+}
+
 #[test]
 fn what_has_no_form_is_an_error_and_what_is_not_finite_is_null() {
     let map = std::collections::HashMap::from([(vec![1], 1)]);
     assert!(encode::event(TO, Mark::Plain, "e", &map).is_err());
+    assert!(encode::event(TO, Mark::Plain, "e", &FloatKey(f64::NAN)).is_err());
+    let value: Value = travelled(&FloatKey(0.5)).data().expect("a map");
+    let some = std::collections::HashMap::from([(Some(7), 1)]);
+    let known: Value = travelled(&some).data().expect("a map");
+    assert_eq!(known, json!({"7": 1}));
+    assert_eq!(value, json!({"0.5": 1}));
     let value: Value = travelled(&[f64::NAN, f64::INFINITY][..])
         .data()
         .expect("a value");
