@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| engineio::proto::fuzz::eio_packet(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| parlance_fuzz::run("eio_packet", data));

@@ -1,8 +1,3 @@
 #![no_main]
 
-// The protocol half alone, so that the server need not be built with sanitizers.
-#[allow(dead_code, unreachable_pub)]
-#[path = "../../src/socketio/proto/mod.rs"]
-mod proto;
-
-libfuzzer_sys::fuzz_target!(|data: &[u8]| proto::fuzz::sio_msgpack(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| parlance_fuzz::run("sio_msgpack", data));

@@ -109,7 +109,8 @@ impl Error {
             _ => None,
         };
         let retry_after_ms = match self {
-            Self::RateLimited(wait) => Some(wait.as_millis() as u64),
+            // Whoever waits as long as they are told must not be too early.
+            Self::RateLimited(wait) => Some(wait.as_nanos().div_ceil(1_000_000) as u64),
             _ => None,
         };
         let error = FailureDetail {
@@ -206,5 +207,13 @@ mod tests {
         insta::assert_json_snapshot!(table);
         insta::assert_json_snapshot!(Error::RateLimited(wait).failure());
         insta::assert_json_snapshot!(all[0].0.failure());
+    }
+
+    #[test]
+    fn whoever_waits_as_long_as_they_are_told_has_waited_long_enough() {
+        for (wait, told) in [(1, 1), (999, 1), (1000, 1), (1001, 2), (200_000, 200)] {
+            let failure = Error::RateLimited(Duration::from_micros(wait)).failure();
+            assert_eq!(failure.error.retry_after_ms, Some(told), "{wait}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! What one client, or one address, may have.
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use super::options::LimitOptions;
 use super::problem::Problems;
@@ -14,6 +15,7 @@ const CONNECTIONS: &str = "--max-connections (PARLANCE_MAX_CONNECTIONS)";
 const PER_ADDRESS: &str = "--max-connections-per-address (PARLANCE_MAX_CONNECTIONS_PER_ADDRESS)";
 const PENDING: &str = "--max-pending-per-address (PARLANCE_MAX_PENDING_PER_ADDRESS)";
 const LOGINS: &str = "--logins-per-address (PARLANCE_LOGINS_PER_ADDRESS)";
+const EDIT_WINDOW: &str = "--edit-window (PARLANCE_EDIT_WINDOW)";
 const PROXIES: &str = "--trusted-proxies (PARLANCE_TRUSTED_PROXIES)";
 
 /// Descriptors when the system does not say how many there may be: the usual limit.
@@ -21,7 +23,7 @@ const USUAL_DESCRIPTORS: u64 = 1024;
 /// Larger numbers are typing errors.
 const MOST: u32 = 10_000_000;
 
-/// Limits of connections and of logins.
+/// Limits of connections, of logins and of edits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Whether rates and limits per address hold.
@@ -34,6 +36,8 @@ pub struct Limits {
     pub pending_per_address: u32,
     /// Logins and registrations of one address in a minute.
     pub logins_per_address: u32,
+    /// How long a message can be edited.
+    pub edit_window: Duration,
 }
 
 impl LimitOptions {
@@ -49,12 +53,14 @@ impl LimitOptions {
         let per_address = count(PER_ADDRESS, &self.max_connections_per_address);
         let pending_per_address = count(PENDING, &self.max_pending_per_address);
         let logins_per_address = count(LOGINS, &self.logins_per_address);
+        let edit_window = problems.take(EDIT_WINDOW, number(&self.edit_window, 0..=u32::MAX));
         Some(Limits {
             rates: rates?,
             connections: connections?,
             per_address: per_address?,
             pending_per_address: pending_per_address?,
             logins_per_address: logins_per_address?,
+            edit_window: Duration::from_secs(edit_window?.into()),
         })
     }
 
@@ -66,7 +72,7 @@ impl LimitOptions {
 
 impl Limits {
     /// The settings by the names of their options.
-    pub(super) fn lines(&self) -> [(&'static str, String); 5] {
+    pub(super) fn lines(&self) -> [(&'static str, String); 6] {
         [
             ("rate-limits", format!("{:?}", self.rates).to_lowercase()),
             ("max-connections", self.connections.to_string()),
@@ -76,6 +82,7 @@ impl Limits {
                 self.pending_per_address.to_string(),
             ),
             ("logins-per-address", self.logins_per_address.to_string()),
+            ("edit-window", self.edit_window.as_secs().to_string()),
         ]
     }
 }

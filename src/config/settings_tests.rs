@@ -25,10 +25,16 @@ fn every_problem_is_reported_at_once_and_no_secret_is_repeated() {
         "--host-jwt-secret=hunter2",
         "--rate-limits=none",
         "--max-connections-per-address=0",
+        "--edit-window=a day",
         "--trusted-proxies=10.0.0.0/33",
         "--metrics=on",
         "--metrics-token=hunter2",
         "--metrics-listen=here",
+        "--admin-ui=production",
+        "--admin-ui-user=",
+        "--admin-ui-password-hash=hunter2",
+        "--admin-ui-access=all",
+        "--admin-ui-show=all",
         "--log=a=b=c",
         "--tls-key=Cargo.toml",
         "--log-format=xml",
@@ -54,10 +60,15 @@ fn every_problem_is_reported_at_once_and_no_secret_is_repeated() {
             "--host-jwt-audience (PARLANCE_HOST_JWT_AUDIENCE)",
             "--rate-limits (PARLANCE_RATE_LIMITS)",
             "--max-connections-per-address (PARLANCE_MAX_CONNECTIONS_PER_ADDRESS)",
+            "--edit-window (PARLANCE_EDIT_WINDOW)",
             "--trusted-proxies (PARLANCE_TRUSTED_PROXIES)",
             "--metrics (PARLANCE_METRICS)",
             "--metrics-token (PARLANCE_METRICS_TOKEN)",
             "--metrics-listen (PARLANCE_METRICS_LISTEN)",
+            "--admin-ui-access (PARLANCE_ADMIN_UI_ACCESS)",
+            "--admin-ui-show (PARLANCE_ADMIN_UI_SHOW)",
+            "--admin-ui-user (PARLANCE_ADMIN_UI_USER)",
+            "--admin-ui-password-hash (PARLANCE_ADMIN_UI_PASSWORD_HASH)",
             LOG,
             "--log-format (PARLANCE_LOG_FORMAT)",
             "--drain-delay (PARLANCE_DRAIN_DELAY)",
@@ -121,4 +132,30 @@ fn a_public_key_goes_with_no_shared_algorithm() {
         .host_tokens
         .expect("configured");
     assert_eq!(tokens.algorithm, HostAlgorithm::Hs256);
+}
+
+#[test]
+fn nobody_is_let_into_the_admin_page_without_a_password_that_is_hard_to_guess() {
+    let hash = crate::chat::auth::hash(b"correct horse battery").expect("randomness");
+    let with = |more: &[&str]| validate(&[&["--admin-ui=development"], more].concat());
+    with(&[]).expect_err("no password");
+    with(&["--admin-ui-password-hash=correct horse battery"]).expect_err("the password itself");
+    let option = format!("--admin-ui-password-hash={hash}");
+    let text = with(&[&option]).expect("good").to_string();
+    assert!(!text.contains(&hash), "{text}");
+    for line in [
+        "admin-ui                     development\n",
+        "admin-ui-user                admin\n",
+        "admin-ui-access              read-only\n",
+        "admin-ui-show                names\n",
+    ] {
+        assert!(text.contains(line), "{line} in {text}");
+    }
+    let off = validate(&[]).expect("good");
+    assert!(
+        off.admin_ui.is_none()
+            && off
+                .to_string()
+                .contains("admin-ui                     off\n")
+    );
 }

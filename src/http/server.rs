@@ -1,6 +1,7 @@
 //! The port: accepting connections and serving HTTP/1.1 on them.
 //!
-//! What hyper leaves open is closed here: time limits, `TCP_NODELAY`, an accept
+//! What hyper leaves open is closed here: time limits, those for peers that do not
+//! read their answers among them, `TCP_NODELAY`, an accept
 //! loop that outlives a full table of descriptors, and a stop that waits, but
 //! not for ever. What a request may look like is [`super::guard`]'s business.
 
@@ -14,6 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use engineio::WriteTimeout;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -38,6 +40,9 @@ const FIRST_REQUEST_LIMIT: Duration = Duration::from_secs(10);
 
 /// hyper counts waiting for a next request and reading its headers together.
 const NEXT_REQUEST_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long a peer may take no byte of an answer while some wait for it.
+const WRITE_LIMIT: Duration = Duration::from_secs(20);
 
 /// How long a connection without a request in work may take to end when the server does: for an
 /// answer on its way, not for a request of which half has come.
@@ -288,7 +293,8 @@ impl<S: Site> Door<S> {
         http.timer(TokioTimer::new())
             .header_read_timeout(NEXT_REQUEST_LIMIT)
             .max_buf_size(MAX_HEAD_BYTES);
-        let connection = http.serve_connection(TokioIo::new(stream), service);
+        let stream = TokioIo::new(WriteTimeout::new(stream, WRITE_LIMIT));
+        let connection = http.serve_connection(stream, service);
         let mut connection = pin!(connection.with_upgrades());
         let mut silent = pin!(sleep(FIRST_REQUEST_LIMIT));
         let mut phase = Phase::Waiting;
@@ -387,3 +393,7 @@ fn is_the_peers(error: &io::Error) -> bool {
         io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
     )
 }
+
+#[cfg(test)]
+#[path = "server_tests.rs"]
+mod tests;

@@ -132,21 +132,30 @@ fn the_map_has_every_clause_as_it_is_now() {
     assert_eq!(map.len(), clauses().len(), "the map has a clause too many");
 }
 
+/// Whether a test is among these sources.
+fn has(rust: &str, javascript: &str, test: &str) -> bool {
+    match test.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+        true => rust.contains(&format!("fn {test}()")),
+        false => javascript.contains(test),
+    }
+}
+
 #[test]
-fn the_tests_of_the_map_exist() {
-    let rust = sources(&["src", "tests/it", "engineio"], ".rs");
-    let javascript = sources(&["tests/js/chat"], ".test.js");
+fn every_clause_has_tests_that_exist_and_one_of_them_goes_over_the_port() {
+    let all = sources(&["src", "tests/it", "engineio"], ".rs");
+    let over_the_port = sources(&["tests/it"], ".rs");
+    let javascript = sources(&["tests/js/chat", "tests/js/crash"], ".test.js");
     for (number, (_, tests)) in map() {
         for test in tests.iter().filter(|test| *test != HEAD) {
-            let is_name = test.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-            let exists = match is_name {
-                true => rust.contains(&format!("fn {test}()")),
-                false => javascript.contains(test.as_str()),
-            };
             assert!(
-                exists,
+                has(&all, &javascript, test),
                 "clause {number} names a test that is not there: {test}"
             );
         }
+        let mut tests = tests.iter();
+        assert!(
+            tests.any(|test| test == HEAD || has(&over_the_port, &javascript, test)),
+            "clause {number} is tested in process alone"
+        );
     }
 }

@@ -20,6 +20,8 @@ mod server_live;
 mod server_logs;
 mod server_metrics;
 mod server_nginx;
+#[cfg(target_os = "linux")]
+mod server_postgres;
 mod server_process;
 mod server_tls;
 mod tidy;

@@ -1,6 +1,7 @@
 //! A server for what a client can see beyond the basics of `full`:
 //! `PORT=3000 cargo run --example features`. With `PARSER=msgpack` it speaks that of npm
-//! `socket.io-msgpack-parser`.
+//! `socket.io-msgpack-parser`; with `RECOVERY=60000` clients that lost their connection may come back
+//! for so many milliseconds.
 
 mod listen;
 
@@ -11,7 +12,7 @@ use std::time::Duration;
 use engineio::{Config, Cors};
 use parlance::socketio::{
     Ack, Args, ConnectError, ConnectRequest, Data, DisconnectReason, Event, EventError,
-    FailedEvent, Io, NamespaceBuilder, Parser, Payload, Socket, State,
+    FailedEvent, Io, IoBuilder, NamespaceBuilder, Parser, Payload, RecoveryOptions, Socket, State,
 };
 use serde_json::{Value, json};
 
@@ -21,19 +22,43 @@ async fn main() -> std::io::Result<()> {
         Ok("msgpack") => Parser::Msgpack,
         _ => Parser::Json,
     };
-    let engine = Config {
-        cors: Some(Cors::default()),
-        ..Config::default()
-    };
     let io = Io::builder()
-        .engine(engine)
         .parser(parser)
         .state(Reasons::default())
         .state(Orders::default())
         .namespace("/", |ns| asks(rooms(values(delivery(reasons(ns))))))
-        .namespace("/auth", |ns| ns.use_middleware(authenticate))
-        .build();
-    listen::serve(io).await
+        .namespace("/auth", |ns| ns.use_middleware(authenticate));
+    let engine = Config {
+        cors: Some(Cors::default()),
+        ..Config::default()
+    };
+    let away = std::env::var("RECOVERY").ok();
+    let io = match away.and_then(|ms| ms.parse().ok()) {
+        Some(ms) => recovery(io.engine(quick(engine)), Duration::from_millis(ms)),
+        None => io.engine(engine),
+    };
+    listen::serve(io.build()).await
+}
+
+fn recovery(io: IoBuilder, max_disconnection_duration: Duration) -> IoBuilder {
+    io.connection_state_recovery(RecoveryOptions {
+        max_disconnection_duration,
+        ..RecoveryOptions::default()
+    })
+}
+
+/// Notices within seconds that a client is gone, and so remembers packets no longer than that for
+/// clients that are there.
+fn quick(engine: Config) -> Config {
+    let short = Duration::from_millis(100);
+    Config {
+        ping_interval: Duration::from_millis(300),
+        ping_timeout: Duration::from_secs(1),
+        stall_timeout: short,
+        congestion_timeout: short,
+        write_timeout: short,
+        ..engine
+    }
 }
 
 async fn authenticate(request: ConnectRequest) -> Result<(), ConnectError> {
@@ -132,6 +157,13 @@ fn values(ns: NamespaceBuilder) -> NamespaceBuilder {
                 "xdomain": handshake.xdomain(),
                 "address": handshake.address().ip().to_string(),
             }));
+        })
+        .on("remember", async |socket: Socket, Data(what): Data<Payload>, ack: Ack| {
+            socket.set_data(what);
+            _ = ack.send(&());
+        })
+        .on("recall", async |socket: Socket, ack: Ack| {
+            _ = ack.send(&socket.data::<Payload>().as_deref());
         })
         .on_fallback(async |socket: Socket, event: Event| {
             if event.name() == "unknown" {

@@ -81,8 +81,9 @@ impl Frame {
     pub fn binary(data: Bytes) -> Self {
         let attachments = vec![Attachment::new(data)];
         let joined = are_short(&attachments).then(|| {
-            let slices = attachments[0].slices(BinaryForm::Frames);
-            Bytes::from(slices.concat())
+            let mut block = Vec::new();
+            extend_with(&mut block, &attachments);
+            Bytes::from(block)
         });
         Self::assemble(None, attachments, joined)
     }
@@ -213,6 +214,10 @@ impl Wire {
     }
 
     /// As [`Wire::finish`], where something follows the text that ends at `text_end`.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "the buffer begins with room for the longest header"
+    )]
     fn finish_first(mut buffer: Vec<u8>, text_end: usize) -> Self {
         let (header, header_len) = header(FIN_TEXT, text_end - MAX_HEADER);
         let start = MAX_HEADER - usize::from(header_len);
@@ -252,6 +257,10 @@ impl Attachment {
         })
     }
 
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "a header is at most as long as its array"
+    )]
     fn slices(&self, form: BinaryForm) -> [&[u8]; 2] {
         match form {
             BinaryForm::Frames => [&self.header[..usize::from(self.header_len)], &self.data],
@@ -264,6 +273,12 @@ impl Attachment {
 fn are_short(attachments: &[Attachment]) -> bool {
     let bytes = attachments.iter().map(Attachment::wire_len).sum::<usize>();
     (1..=JOINED_BYTES).contains(&bytes)
+}
+
+fn extend_with(block: &mut Vec<u8>, attachments: &[Attachment]) {
+    for slice in (attachments.iter()).flat_map(|data| data.slices(BinaryForm::Frames)) {
+        block.extend_from_slice(slice);
+    }
 }
 
 /// The header of an unmasked frame (RFC 6455 section 5.2) and its length.
@@ -315,6 +330,10 @@ impl FrameBuilder {
     /// Finishes the frame. A text that is not valid UTF-8 (possible through [`io::Write`] only) has
     /// the bad bytes replaced by U+FFFD, because a client would close the connection over it.
     #[must_use]
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "the buffer begins with room for the longest header"
+    )]
     pub fn finish(mut self) -> Frame {
         if self.unchecked
             && let Err(error) = std::str::from_utf8(&self.buffer[MAX_HEADER..])
@@ -328,9 +347,7 @@ impl FrameBuilder {
         if !are_short(&self.attachments) {
             return Frame::assemble(Some(Wire::finish(self.buffer)), self.attachments, None);
         }
-        for slice in (self.attachments.iter()).flat_map(|data| data.slices(BinaryForm::Frames)) {
-            self.buffer.extend_from_slice(slice);
-        }
+        extend_with(&mut self.buffer, &self.attachments);
         let after = self.buffer.len() - text_end;
         let mut text = Wire::finish_first(self.buffer, text_end);
         let joined = text.bytes.clone();

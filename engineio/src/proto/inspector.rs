@@ -76,6 +76,10 @@ impl Inspector {
     ///
     /// # Errors
     /// [`Violation`], and the stream is to be closed.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "a header is whole before it is longer than the array"
+    )]
     pub fn pass(&mut self, bytes: &[u8], now: Instant) -> Result<usize, Violation> {
         if self.payload_left > 0 {
             return Ok(self.pass_payload(bytes));
@@ -129,6 +133,10 @@ impl Inspector {
     }
 
     /// Takes what is known to be missing of the header: first the two bytes that every one has.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "no more is wanted than the array has room for, nor taken than there is"
+    )]
     fn take_header(&mut self, bytes: &[u8]) -> usize {
         let have = usize::from(self.header_len);
         let wanted = match self.header[1] {
@@ -142,6 +150,10 @@ impl Inspector {
     }
 
     /// The payload's length, once the header is complete (RFC 6455 section 5.2).
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "a header is whole before it is longer than the array"
+    )]
     fn payload_len(&self) -> Option<u64> {
         let header = &self.header[..usize::from(self.header_len)];
         let [_, second, rest @ ..] = header else {

@@ -39,12 +39,12 @@ impl Query {
     }
 
     /// All pairs, in order, decoded.
-    #[must_use]
     pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
         let mut begin = 0;
         self.ends.iter().map(move |&(name_end, end)| {
             let name_begin = std::mem::replace(&mut begin, end);
-            (&self.text[name_begin..name_end], &self.text[name_end..end])
+            let part = |from, to| self.text.get(from..to).unwrap_or_default();
+            (part(name_begin, name_end), part(name_end, end))
         })
     }
 

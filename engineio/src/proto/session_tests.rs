@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::proto::{
     frame::{BinaryForm, Frame},
+    fuzz::{Client, eio_session},
     outbox::OutboxLimits,
 };
 
@@ -767,161 +768,39 @@ fn after_back_pressure_a_pong_has_the_full_time_again() {
 
 // ---- random operations ----
 
-#[derive(Debug, Clone, Copy)]
-enum Op {
-    Send,
-    Get,
-    Abort,
-    Post(&'static str),
-    Attach,
-    Probe(&'static str),
-    Stream(&'static str),
-    Lose(Via),
-    Close(CloseMode),
-    Wait(u64),
-}
-
-fn op() -> impl Strategy<Value = Op> {
-    prop_oneof![
-        8 => Just(Op::Send),
-        8 => Just(Op::Get),
-        1 => Just(Op::Abort),
-        4 => prop::sample::select(vec!["4m", "3", "1", "2", "6"]).prop_map(Op::Post),
-        3 => Just(Op::Attach),
-        4 => prop::sample::select(vec!["2probe", "5", "4m"]).prop_map(Op::Probe),
-        4 => prop::sample::select(vec!["4m", "3", "1"]).prop_map(Op::Stream),
-        1 => prop::sample::select(vec![Via::Probe, Via::Stream, Via::Polling]).prop_map(Op::Lose),
-        1 => prop::sample::select(vec![CloseMode::Flush, CloseMode::Discard]).prop_map(Op::Close),
-        4 => (1..120_u64).prop_map(Op::Wait),
-    ]
-}
-
-/// What a client has seen, and what it is owed.
-#[derive(Default)]
-struct Model {
-    sent: u32,
-    received: u32,
-    closed: bool,
-}
-
-impl Model {
-    /// Packets reached the client, by whatever way: each message once, and in order.
-    fn receive<'a>(&mut self, packets: impl IntoIterator<Item = &'a str>) {
-        for packet in packets {
-            if let Some(number) = packet.strip_prefix('4') {
-                assert_eq!(number, self.received.to_string(), "once, and in order");
-                self.received += 1;
-            }
-        }
-    }
-}
-
-fn apply(rig: &mut Rig, model: &mut Model, op: Op, clock: &mut u64) {
-    let has_stream = rig.session.transport() == TransportKind::Websocket;
-    match op {
-        Op::Send => {
-            if rig
-                .outbox
-                .enqueue(Frame::text(&model.sent.to_string()))
-                .is_ok()
-            {
-                model.sent += 1;
-            }
-        }
-        Op::Get => {
-            let waited = rig.session.has_poll();
-            let admission = rig.get();
-            assert_eq!(admission == Admission::Overlap, waited && !model.closed);
-        }
-        Op::Abort => rig.session.handle_poll_aborted(),
-        Op::Post(text) if !has_stream => drop(rig.post(text)),
-        Op::Attach => drop(rig.session.handle_stream_attached(rig.now)),
-        Op::Probe(text) => rig.probe(text),
-        Op::Stream(text) if has_stream => drop(rig.stream(text)),
-        Op::Lose(Via::Stream) if !has_stream => {}
-        Op::Lose(via) => rig.session.handle_transport_lost(via, Loss::Failed),
-        Op::Close(mode) => rig.session.close(mode, rig.now),
-        Op::Wait(time) => {
-            *clock += time;
-            rig.at(*clock);
-        }
-        Op::Post(_) | Op::Stream(_) => {}
-    }
-}
-
-fn drain(rig: &mut Rig, model: &mut Model) {
-    loop {
-        if let Some(body) = rig.reply() {
-            model.receive(body.split('\x1e'));
-        }
-        rig.session.poll_probe();
-        if rig.session.transport() == TransportKind::Websocket {
-            let frames = rig.written();
-            model.receive(frames.iter().map(String::as_str));
-        } else {
-            rig.session.poll_write(&mut rig.outbox, rig.now);
-        }
-        match rig.event() {
-            Some(Event::Closed(_)) => {
-                assert!(!model.closed, "closed once");
-                model.closed = true;
-            }
-            Some(_) => {}
-            None => break,
-        }
-    }
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn whatever_happens_each_message_arrives_once_and_in_order(ops in prop::collection::vec(op(), 0..80)) {
-        let (mut rig, mut model, mut clock) = (Rig::polling(), Model::default(), 0);
-        for op in ops {
-            apply(&mut rig, &mut model, op, &mut clock);
-            drain(&mut rig, &mut model);
-            prop_assert_eq!(rig.session.is_closed(), model.closed);
-            prop_assert_eq!(rig.session.poll_timeout().is_none(), model.closed, "a timer, or the end");
-            prop_assert!(!(model.closed && rig.session.has_poll()), "no poll hangs");
-        }
-        // Without a client, every session comes to its end by itself.
-        for _ in 0..10 {
-            if let Some(due) = rig.session.poll_timeout() {
-                clock = (due - rig.start).as_millis() as u64 + 1;
-                rig.at(clock);
-                drain(&mut rig, &mut model);
-            }
-        }
-        prop_assert!(model.closed);
-        prop_assert!(model.received <= model.sent);
+    fn whatever_happens_each_message_arrives_once_and_in_order(ops in prop::collection::vec(any::<u8>(), 0..120)) {
+        eio_session(&ops, Instant::now());
     }
 
     #[test]
     fn a_well_behaved_client_receives_everything(
         upgrade_at in 0..30_usize, steps in prop::collection::vec(0..4_u8, 30)
     ) {
-        let (mut rig, mut model) = (Rig::polling(), Model::default());
+        let mut client = Client::new(Instant::now());
         for (index, step) in steps.into_iter().enumerate() {
-            let polling = rig.session.transport() == TransportKind::Polling;
+            let polling = client.session.transport() == TransportKind::Polling;
             if index == upgrade_at {
-                prop_assert!(rig.session.handle_stream_attached(rig.now));
-                rig.probe("2probe");
+                prop_assert!(client.session.handle_stream_attached(Instant::now()));
+                client.hear(Via::Probe, "2probe");
             } else if index == upgrade_at + 3 {
-                rig.probe("5");
-            } else if step > 1 || !polling || rig.session.has_poll() {
-                rig.send(&model.sent.to_string());
-                model.sent += 1;
+                client.hear(Via::Probe, "5");
+            } else if step > 1 || !polling || client.session.has_poll() {
+                client.send(step);
             } else {
-                prop_assert_eq!(rig.get(), Admission::Granted);
+                client.get();
             }
-            drain(&mut rig, &mut model);
+            client.drain();
+            client.check();
         }
-        if rig.session.transport() == TransportKind::Polling && !rig.session.has_poll() {
-            let _ = rig.get();
-            drain(&mut rig, &mut model);
+        if client.session.transport() == TransportKind::Polling && !client.session.has_poll() {
+            client.get();
+            client.drain();
         }
-        prop_assert_eq!(model.received, model.sent);
-        prop_assert!(!model.closed);
+        prop_assert_eq!(client.received, client.sent);
+        prop_assert!(!client.closed);
     }
 }

@@ -1,4 +1,16 @@
 //! The transports: how the bytes of a session reach its peer. No rule of the protocol is in here.
+// Nothing that a peer sends may panic. Where an index cannot be wrong, its place says why.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
 
 #[cfg(feature = "compression")]
 pub(crate) mod compression;

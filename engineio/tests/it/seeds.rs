@@ -1,8 +1,10 @@
 //! The committed seeds of the fuzz targets, replayed.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Instant};
 
-fn replay(target: &str, body: fn(&[u8])) {
+use engineio::proto::fuzz;
+
+fn replay(target: &str, body: impl Fn(&[u8])) {
     let seeds = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../fuzz/seeds")
         .join(target);
@@ -16,10 +18,28 @@ fn replay(target: &str, body: fn(&[u8])) {
 
 #[test]
 fn every_seed_of_eio_packet_holds() {
-    replay("eio_packet", engineio::proto::fuzz::eio_packet);
+    replay("eio_packet", fuzz::eio_packet);
 }
 
 #[test]
 fn every_seed_of_eio_payload_holds() {
-    replay("eio_payload", engineio::proto::fuzz::eio_payload);
+    replay("eio_payload", fuzz::eio_payload);
+}
+
+#[test]
+fn every_seed_of_eio_stream_holds() {
+    let now = Instant::now();
+    replay("eio_stream", |data| fuzz::eio_stream(data, now));
+}
+
+#[test]
+fn every_seed_of_eio_session_holds() {
+    let now = Instant::now();
+    replay("eio_session", |data| fuzz::eio_session(data, now));
+}
+
+#[test]
+fn every_seed_of_eio_handshake_holds() {
+    let reference = |query: &[u8]| form_urlencoded::parse(query).into_owned().collect();
+    replay("eio_handshake", |data| fuzz::eio_handshake(data, reference));
 }

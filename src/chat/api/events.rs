@@ -149,7 +149,7 @@ pub(in crate::chat) const ASKED: [Asked; 14] = [
         "unsubscribe-presence",
         "Hears it no more.",
         &PEOPLE,
-        of::<Nothing>,
+        of::<Snapshot>,
     ),
     asked(
         "refresh-token",

@@ -105,7 +105,9 @@ fn info(title: &str) -> Value {
         "version": env!("CARGO_PKG_VERSION"),
         "description": "Ids are opaque strings; in requests a number is read as its decimal \
             string. Times are RFC 3339 in UTC with milliseconds. Every answer is \
-            {success:true,data} or {success:false,message,error}.",
+            {success:true,data} or {success:false,message,error}. JSON may be nested \
+            127 levels deep: a deeper body is validation-failed, a deeper packet ends \
+            its connection like one that is no JSON.",
         "license": {"name": "MIT", "identifier": "MIT"},
     })
 }

@@ -133,6 +133,21 @@ impl Fields {
         }
     }
 
+    /// A list that must be there, of at most `limit` items.
+    ///
+    /// # Errors
+    /// [`Invalid`] when it is missing or null too.
+    pub fn required_list<T: Parse>(
+        &self,
+        name: &'static str,
+        limit: usize,
+    ) -> Result<Vec<T>, Invalid> {
+        match self.value(name) {
+            None | Some(Value::Null) => Err(Invalid::new(name, "is required")),
+            Some(_) => self.list(name, limit),
+        }
+    }
+
     /// The raw value, under its name or the older spelling.
     pub fn value(&self, name: &str) -> Option<&Value> {
         let alias = ALIASES.iter().find(|(known, _)| *known == name);

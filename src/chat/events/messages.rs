@@ -92,11 +92,7 @@ impl Parse for Delivered {
 }
 
 pub(super) async fn mark_delivered(mut call: Call) -> Result<Done, Error> {
-    let fields = call.fields();
-    let items: Vec<Delivered> = fields.list("items", MAX_DELIVERED)?;
-    if fields.value("items").is_none() {
-        return Err(Invalid::new("items", "is required").into());
-    }
+    let items: Vec<Delivered> = call.fields().required_list("items", MAX_DELIVERED)?;
     let items = items
         .into_iter()
         .map(|Delivered(chat, seq)| (chat, seq))

@@ -17,10 +17,7 @@ pub(in crate::chat) struct Snapshot {
 }
 
 fn people(fields: &Fields) -> Result<Vec<UserId>, Invalid> {
-    if fields.value("userIds").is_none() {
-        return Err(Invalid::new("userIds", "is required"));
-    }
-    fields.list("userIds", MAX_PEOPLE)
+    fields.required_list("userIds", MAX_PEOPLE)
 }
 
 /// People with whom one shares no chat are left out.
@@ -39,9 +36,14 @@ pub(super) async fn subscribe(mut call: Call) -> Result<Done, Error> {
     Done::with(&Snapshot { presence })
 }
 
+/// Answers as `subscribe` does, with how these people are at the end.
 pub(super) async fn unsubscribe(mut call: Call) -> Result<Done, Error> {
-    for user in people(&call.fields())? {
-        call.socket.leave(&Room::Presence(&user).name());
+    let people = people(&call.fields())?;
+    let actor = call.link.actor();
+    let presence = call.chat.presence_of(&actor, &people, |_| Ok(()), |_| ());
+    let presence = presence.await?;
+    for user in &people {
+        call.socket.leave(&Room::Presence(user).name());
     }
-    Done::nothing()
+    Done::with(&Snapshot { presence })
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use http::StatusCode;
-use serde_json::Value;
 
 use super::{Answer, actor, fields, ok, query};
 use crate::chat::Chat;
@@ -36,14 +35,12 @@ pub(super) async fn create(chat: Arc<Chat>, request: Request) -> Answer {
 }
 
 fn wanted(body: &Fields) -> Result<CreateChat, Error> {
-    if body.value("participantIds").is_none_or(Value::is_null) {
-        return Err(Invalid::new("participantIds", "is required").into());
-    }
+    let participants = body.required_list("participantIds", 1000)?;
     let is_group = body.optional("isGroup")?.unwrap_or(false);
     Ok(CreateChat {
         name: name(body, is_group)?,
         is_group,
-        participants: body.list("participantIds", 1000)?,
+        participants,
         initial_message: body.optional("initialMessage")?,
     })
 }

@@ -115,7 +115,7 @@ impl Edit {
         if message.deleted_at.is_some() {
             return Err(Error::Conflict("The message has been deleted"));
         }
-        if now.0 - message.created_at.0 > self.window_ms {
+        if now.0 - message.created_at.0 >= self.window_ms {
             return Err(Error::EditWindowClosed);
         }
         match self.if_version {

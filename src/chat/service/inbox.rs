@@ -10,8 +10,8 @@ use super::ledger::{Command, Ledger};
 use super::sessions::Actor;
 use crate::chat::Chat;
 use crate::chat::domain::{
-    self, ChatId, Limit, Message, MessageId, Notification, NotificationId, NotificationKind,
-    Person, Timestamp, UserId,
+    self, ChatId, Invalid, Limit, Message, MessageId, Notification, NotificationId,
+    NotificationKind, Person, Timestamp, UserId,
 };
 use crate::chat::error::Error;
 use crate::chat::storage::{KeptNotification, Read};
@@ -110,6 +110,14 @@ impl Command for MarkNotifications {
     }
 }
 
+/// The last notification of the page before.
+fn read_cursor(text: &str) -> Result<&str, Error> {
+    let given = uuid::Uuid::try_parse(text);
+    given
+        .map(|_| text)
+        .map_err(|_| Invalid::new("cursor", "must be one that the server gave").into())
+}
+
 impl Chat {
     /// A page of somebody's notifications, newest first.
     pub(in crate::chat) async fn inbox(
@@ -119,8 +127,7 @@ impl Chat {
         limit: Limit,
     ) -> Result<Inbox, Error> {
         let (person, wanted) = (&actor.user.id, limit.get());
-        let cursor = cursor.map(NotificationId::from);
-        let cursor = cursor.as_ref().map(NotificationId::as_str);
+        let cursor = cursor.map(read_cursor).transpose()?;
         let mut read = self.store.read().await?;
         // One more than wanted tells whether there is a next page.
         let mut kept = read.notifications(person, cursor, wanted + 1).await?;

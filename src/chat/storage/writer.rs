@@ -6,8 +6,9 @@
 //! messages; a lone job commits at once. Messages that stand beside each other
 //! share their statements, and so do notifications. A bad job never fails its
 //! neighbours: when something was written before a failure, the batch runs
-//! again, one by one, with a savepoint before each job. Telling a job must not
-//! wait: publishing happens elsewhere.
+//! again, one by one, with a savepoint before each job. When storage stalls, the
+//! batch is given up at once, and so are those who wait behind it. Telling a job
+//! must not wait: publishing happens elsewhere.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -31,7 +32,7 @@ const BATCH: usize = 256;
 const QUEUE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A batch that failed after this time has failed because storage does not move.
-const STALL: Duration = Duration::from_secs(2);
+const STALL: Duration = Duration::from_millis(if cfg!(test) { 200 } else { 2000 });
 
 /// Whether what a job did is to be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -241,7 +242,7 @@ async fn attempt(
             (Guard::Savepoints, [job]) => {
                 outcomes.push(run_guarded(connection, job.as_mut()).await?);
             }
-            (_, jobs) => match run_together(connection, jobs).await {
+            (_, jobs) => match run_together(connection, jobs).await? {
                 Some(some) => outcomes.extend(some),
                 None => return Ok(None),
             },
@@ -271,27 +272,46 @@ fn alike(jobs: &mut [Box<dyn Job>], guard: Guard) -> usize {
 
 /// None when something was left behind that must be undone, or it is not known
 /// whose fault an error was.
-async fn run_together(connection: &mut dyn Write, jobs: &mut [Box<dyn Job>]) -> Option<Outcomes> {
-    if jobs[0].posting().is_some() {
-        let clean = posting::run(connection, jobs).await.ok()?;
-        return clean.then(|| jobs.iter().map(|_| Ok(())).collect());
+///
+/// # Errors
+/// When it was nobody's, but storage's: to run the jobs once more would only
+/// take as long again.
+async fn run_together(
+    connection: &mut dyn Write,
+    jobs: &mut [Box<dyn Job>],
+) -> Result<Option<Outcomes>, StoreError> {
+    let clean = if jobs[0].posting().is_some() {
+        posting::run(connection, jobs).await
+    } else if jobs[0].notification().is_some() {
+        let notifications: Vec<_> = jobs.iter().filter_map(|job| job.notification()).collect();
+        let kept = connection.insert_notifications(&notifications).await;
+        kept.map(|()| true)
+    } else {
+        let outcome = run_bare(connection, jobs[0].as_mut()).await?;
+        return Ok(outcome.map(|outcome| vec![outcome]));
+    };
+    match clean {
+        Ok(clean) => Ok(clean.then(|| jobs.iter().map(|_| Ok(())).collect())),
+        Err(error) if error.is_temporary() => Err(error),
+        Err(_) => Ok(None),
     }
-    if let [job] = jobs
-        && job.notification().is_none()
-    {
-        return Some(vec![run_bare(connection, job.as_mut()).await?]);
-    }
-    let notifications: Vec<_> = jobs.iter().filter_map(|job| job.notification()).collect();
-    let kept = connection.insert_notifications(&notifications).await;
-    kept.ok().map(|()| jobs.iter().map(|_| Ok(())).collect())
 }
 
 /// None when the job has left something behind that must be undone.
-async fn run_bare(connection: &mut dyn Write, job: &mut dyn Job) -> Option<Result<(), StoreError>> {
+///
+/// # Errors
+/// As [`run_together`].
+async fn run_bare(
+    connection: &mut dyn Write,
+    job: &mut dyn Job,
+) -> Result<Option<Result<(), StoreError>>, StoreError> {
     connection.take_touched();
-    let verdict = job.run(connection).await;
+    let verdict = match job.run(connection).await {
+        Err(error) if error.is_temporary() => return Err(error),
+        verdict => verdict,
+    };
     let clean = matches!(verdict, Ok(Verdict::Keep)) || !connection.take_touched();
-    clean.then(|| verdict.map(drop))
+    Ok(clean.then(|| verdict.map(drop)))
 }
 
 async fn run_guarded(

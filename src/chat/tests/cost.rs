@@ -52,6 +52,43 @@ async fn a_page_of_history_costs_the_same_for_one_message_and_for_a_hundred() {
 }
 
 #[tokio::test]
+async fn replies_mentions_and_reactions_on_a_page_cost_nothing_more() {
+    let world = World::new().await;
+    let (ann, ben) = (world.person("Ann").await, world.person("Ben").await);
+    let chat = world.group(&ann, &[&ben]).await;
+    let path = format!("/api/chats/{chat}/messages");
+    let mut last = world.say(&ann, &chat, "first").await;
+    let page = format!("{path}?limit=100");
+    // Through the writer's queue, behind what is being kept.
+    let quiet = async || {
+        world
+            .post(&ann, "/api/notifications/read", json!({"ids": []}))
+            .await
+    };
+    quiet().await.data();
+    let (_, one) = counted(world.get(&ann, &page)).await;
+    for number in 0..40 {
+        let body =
+            json!({"content": format!("{number}"), "replyTo": last["id"], "mentions": [ben.id]});
+        last = world.post(&ann, &path, body).await.data().clone();
+        let id = last["id"].as_str().expect("an id");
+        let reaction = format!("{path}/{id}/reactions/x");
+        world
+            .call(Some(&ben.token), "PUT", &reaction, json!(null))
+            .await
+            .data();
+    }
+    world.settled(&chat).await;
+    quiet().await.data();
+    let (answer, many) = counted(world.get(&ann, &page)).await;
+    let messages = answer.data()["messages"].as_array().expect("messages");
+    assert_eq!(messages.len(), 41);
+    assert_eq!(messages[40]["replyTo"], messages[39]["id"]);
+    assert_eq!(messages[40]["reactions"]["x"]["count"], 1);
+    assert_eq!(one, many);
+}
+
+#[tokio::test]
 async fn the_list_of_chats_costs_the_same_for_one_chat_and_for_many() {
     let world = World::new().await;
     let ann = world.person("Ann").await;
@@ -171,9 +208,11 @@ async fn a_database_that_is_locked_is_unavailable_in_bounded_time_and_then_well_
         .expect("known");
     let lock = lock_everything(world.url()).await;
     let sends = (0..64).map(|_| world.chat.send(&who, chat.as_str().into(), draft("x")));
-    for sent in join_all(sends).await {
+    let (sent, asked) = counted(join_all(sends)).await;
+    for sent in sent {
         assert_eq!(sent.map(|_| ()), Err(Error::Unavailable));
     }
+    assert!(asked <= 1, "{asked} statements waited for the lock");
     drop(lock);
     let sent = world
         .chat

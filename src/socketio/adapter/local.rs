@@ -99,7 +99,9 @@ impl LocalAdapter {
         self
     }
 
-    fn count(&self, reach: &Reach, begun: Instant) {
+    fn count(&self, frame: &Frame, reach: &Reach, begun: Instant) {
+        let bytes = frame.wire_len() as u64 * reach.recipients;
+        self.metrics.bytes_queued.add(bytes);
         self.metrics.volatile_dropped.add(reach.dropped);
         self.metrics.broadcast_recipients.observe(reach.recipients);
         self.metrics.broadcast_time.observe_time(begun.elapsed());
@@ -111,6 +113,12 @@ impl LocalAdapter {
     pub fn with_recovery(mut self, options: RecoveryOptions, silence: Duration) -> Self {
         self.memory = Some(Memory::new(options, silence));
         self
+    }
+
+    /// Sockets that a client could come back to, connected ones among them.
+    #[cfg(test)]
+    pub(crate) fn remembered_sessions(&self) -> usize {
+        self.memory.as_ref().map_or(0, Memory::sessions)
     }
 
     fn tell(&self, event: RoomEvent<'_>) {
@@ -348,14 +356,28 @@ impl Adapter for LocalAdapter {
     fn broadcast(&self, frame: &Frame, target: &Target<'_>, delivery: Delivery) {
         let begun = Instant::now();
         let reach = broadcast::send(frame, self.audience(target), delivery);
-        self.count(&reach, begun);
+        self.count(frame, &reach, begun);
     }
 
-    fn broadcast_unless_behind(&self, frame: &Frame, target: &Target<'_>) -> Vec<Socket> {
+    fn broadcast_unless_behind(
+        &self,
+        frame: &Frame,
+        offset: Option<Offset>,
+        target: &Target<'_>,
+    ) -> Vec<Socket> {
         let begun = Instant::now();
-        let (reach, behind) = broadcast::send_unless_behind(frame, self.audience(target));
-        self.count(&reach, begun);
-        behind
+        let send = || {
+            let (reach, behind) = broadcast::send_unless_behind(frame, self.audience(target));
+            self.count(frame, &reach, begun);
+            behind
+        };
+        match (&self.memory, offset) {
+            (Some(memory), Some(offset)) => {
+                let to = Addressees::of(target);
+                memory.store_for_those_who_keep_up(offset, frame.clone(), to, send)
+            }
+            _ => send(),
+        }
     }
 
     fn sockets(&self, target: &Target<'_>) -> Vec<Socket> {

@@ -5,7 +5,7 @@
 //! order of the log is the order in which everybody gets them. It is the outermost of the adapter.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use engineio::{Frame, Sid};
 use parking_lot::Mutex;
@@ -29,7 +29,7 @@ impl Memory {
     pub(super) fn new(options: RecoveryOptions, silence: Duration) -> Self {
         Self {
             state: Mutex::new(State {
-                log: Log::new(&options, silence),
+                log: Log::new(&options, silence, first_number()),
                 sessions: Sessions::new(&options),
             }),
             head: AtomicU64::new(0),
@@ -39,6 +39,11 @@ impl Memory {
 
     pub(super) fn head(&self) -> u64 {
         self.head.load(Ordering::Acquire)
+    }
+
+    #[cfg(test)]
+    pub(super) fn sessions(&self) -> usize {
+        self.state.lock().sessions.len()
     }
 
     pub(super) fn next_offset(&self) -> Offset {
@@ -58,6 +63,24 @@ impl Memory {
         send();
     }
 
+    /// As [`store`](Self::store), for a packet that some do not get: they are told of it, and not
+    /// sent it again.
+    pub(super) fn store_for_those_who_keep_up(
+        &self,
+        offset: Offset,
+        packet: Frame,
+        mut to: Addressees,
+        send: impl FnOnce() -> Vec<Socket>,
+    ) -> Vec<Socket> {
+        let mut state = self.state.lock();
+        let behind = send();
+        let behind_too = behind.iter().map(Socket::sid);
+        to.left_out = to.left_out.iter().copied().chain(behind_too).collect();
+        state.log.push(offset, Some((packet, to)), now());
+        self.head.store(state.log.head(), Ordering::Release);
+        behind
+    }
+
     /// Sends to one socket, or remembers for it.
     pub(super) fn send(
         &self,
@@ -73,7 +96,7 @@ impl Memory {
         let to = Addressees {
             rooms: Box::new([socket.id().into()]),
             except: Box::new([]),
-            skip: None,
+            left_out: Box::new([]),
         };
         state.log.push(offset, Some((frame.clone(), to)), now());
         self.head.store(state.log.head(), Ordering::Release);
@@ -150,6 +173,12 @@ impl Memory {
             .begin(session.pid, socket.key(), socket.clone());
         enter()
     }
+}
+
+/// Beyond all numbers of an earlier process: nobody emits a million packets in a millisecond.
+fn first_number() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| (since.as_millis() as u64) << 20)
 }
 
 /// The runtime's clock, as the engine uses it, so that tests can stop it.

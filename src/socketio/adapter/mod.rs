@@ -130,8 +130,14 @@ pub trait Adapter: Send + Sync + 'static {
     /// Sends a packet to everybody who is meant, once, but not to those who are behind with what they
     /// were sent before: they are left out of it, and listed as far as they are connected to this
     /// process. [`NamespaceBuilder::on_drain`](super::NamespaceBuilder::on_drain) tells when each
-    /// has caught up.
-    fn broadcast_unless_behind(&self, frame: &Frame, target: &Target<'_>) -> Vec<Socket>;
+    /// has caught up. A packet that carries `offset` is remembered for the others, as by
+    /// [`Adapter::broadcast_marked`].
+    fn broadcast_unless_behind(
+        &self,
+        frame: &Frame,
+        offset: Option<Offset>,
+        target: &Target<'_>,
+    ) -> Vec<Socket>;
 
     /// Everybody who is meant, once, as far as they are connected to this process.
     fn sockets(&self, target: &Target<'_>) -> Vec<Socket>;
@@ -181,8 +187,8 @@ pub trait Adapter: Send + Sync + 'static {
         false
     }
 
-    /// The offset of the next event, which must be given to [`Adapter::broadcast_marked`] or
-    /// [`Adapter::send_marked`]. `None` when nothing is recovered.
+    /// The offset of the next event, which must be given to [`Adapter::broadcast_marked`],
+    /// [`Adapter::broadcast_unless_behind`] or [`Adapter::send_marked`]. `None` when nothing is recovered.
     fn next_offset(&self) -> Option<Offset> {
         None
     }

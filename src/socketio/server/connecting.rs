@@ -232,7 +232,7 @@ impl Namespace {
 }
 
 /// An id of the operating system's random source.
-pub(super) fn random_sid() -> Sid {
+pub(crate) fn random_sid() -> Sid {
     let mut random = [0; Sid::LEN];
     getrandom::fill(&mut random).expect("the operating system has a random source");
     Sid::from_random(random)

@@ -191,6 +191,7 @@ impl Driver {
             Occasion::Connected(socket, claim) => self.welcome(&socket, claim, cx),
             Occasion::Event(socket, event) => self.handle_event(&socket, event, cx),
             Occasion::Answer(waiter, socket, args) => {
+                socket.namespace().0.metrics.answers_received.count();
                 // Who waited may have given up in this moment.
                 _ = waiter.send((socket, args));
                 // What waited for it goes on before anything that came later begins.

@@ -3,7 +3,7 @@
 pub(crate) mod ack;
 pub(crate) mod bundles;
 pub(crate) mod client;
-mod connecting;
+pub(crate) mod connecting;
 mod driver;
 pub(crate) mod emit;
 pub(crate) mod extract;
@@ -14,7 +14,7 @@ pub(crate) mod namespace;
 pub(crate) mod namespaces;
 mod occasions;
 pub(crate) mod operators;
-mod outgoing;
+pub(crate) mod outgoing;
 pub(crate) mod reason;
 pub(crate) mod socket;
 mod task;

@@ -7,11 +7,11 @@ use serde::Serialize;
 
 use super::ack::{self, AckError, BroadcastReplies};
 use super::namespace;
-use super::outgoing::Packet;
+use super::outgoing::{Packet, Recipients};
 use super::socket::{EmitError, Socket};
 use crate::socketio::adapter::{Delivery, Target};
 use crate::socketio::proto::args::Args;
-use crate::socketio::proto::encode::{self, Mark};
+use crate::socketio::proto::encode;
 
 /// How long an answer is waited for when nothing is said.
 pub(crate) const DEFAULT_ACK_TIMEOUT: Duration = Duration::from_secs(30);
@@ -91,13 +91,14 @@ impl<'a> Broadcast<'a> {
     /// The value cannot be encoded; nothing was sent.
     pub fn emit<T: Serialize + ?Sized>(&self, event: &str, data: &T) -> Result<(), EmitError> {
         let packet = self.namespace.packet(event, data, self.delivery)?;
-        self.send(&packet.compress(self.compress), event);
+        let args = || encode::arguments(data).ok();
+        self.send(&packet.compress(self.compress), event, &args);
         Ok(())
     }
 
     /// Emits to everybody who keeps up, and answers who is behind: the packet was left out for
     /// them. [`on_drain`](super::namespace::NamespaceBuilder::on_drain) tells when one has caught up.
-    /// Such a packet is never sent again to a client that lost its connection.
+    /// [Volatile](Self::volatile) makes no difference.
     ///
     /// # Errors
     /// As [`emit`](Self::emit).
@@ -106,11 +107,19 @@ impl<'a> Broadcast<'a> {
         event: &str,
         data: &T,
     ) -> Result<Vec<Socket>, EmitError> {
-        let frame = encode::event(self.namespace.envelope(), Mark::Plain, event, data)?;
-        Ok(self
-            .namespace
-            .adapter
-            .broadcast_unless_behind(&frame, &self.target))
+        let packet = self.namespace.packet(event, data, Delivery::Queued)?;
+        let packet = packet.compress(self.compress);
+        let adapter = &self.namespace.adapter;
+        let behind = adapter.broadcast_unless_behind(&packet.frame, packet.offset, &self.target);
+        if self.namespace.has_outgoing_listeners() {
+            let mut sockets = self.fetch_sockets();
+            sockets.retain(|socket| !behind.contains(socket));
+            self.namespace.tell_outgoing(&sockets, event, &packet);
+        }
+        let args = || encode::arguments(data).ok();
+        let to = Recipients::Meant(&self.target);
+        self.namespace.announce(event, to, &args);
+        Ok(behind)
     }
 
     /// Emits arguments as they came.
@@ -119,11 +128,12 @@ impl<'a> Broadcast<'a> {
     /// As [`emit`](Self::emit).
     pub fn emit_raw(&self, event: &str, args: &Args) -> Result<(), EmitError> {
         let packet = self.namespace.raw_packet(event, args, self.delivery)?;
-        self.send(&packet.compress(self.compress), event);
+        let args = || Some(args.clone());
+        self.send(&packet.compress(self.compress), event, &args);
         Ok(())
     }
 
-    fn send(&self, packet: &Packet<'_>, event: &str) {
+    fn send(&self, packet: &Packet<'_>, event: &str, args: &dyn Fn() -> Option<Args>) {
         let adapter = &self.namespace.adapter;
         match packet.offset {
             None => adapter.broadcast(&packet.frame, &self.target, packet.delivery),
@@ -135,6 +145,8 @@ impl<'a> Broadcast<'a> {
             let sockets = self.fetch_sockets();
             self.namespace.tell_outgoing(&sockets, event, packet);
         }
+        let to = Recipients::Meant(&self.target);
+        self.namespace.announce(event, to, args);
     }
 
     /// Emits, and waits until everybody has answered or the time-out has passed. The packet leaves

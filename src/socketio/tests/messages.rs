@@ -1,10 +1,12 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use engineio::proto::outbox::OutboxLimits;
 use serde_json::Value;
 
 use super::harness::{Client, Log, only_socket, pass};
-use crate::socketio::{AckError, Event, Io, NamespaceBuilder, Socket};
+use crate::socketio::proto::encode;
+use crate::socketio::{AckError, EmitError, Event, Io, NamespaceBuilder, Socket};
 
 fn io(register: impl FnOnce(NamespaceBuilder) -> NamespaceBuilder) -> Io {
     Io::builder().namespace("/", register).build()
@@ -321,6 +323,106 @@ async fn trap_85_volatile_packets_are_dropped_unless_they_can_leave_now() {
         [r#"2["n",1]"#],
         "right after a normal one it is dropped"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn compress_false_keeps_the_payload_plain_whoever_it_is_for() {
+    let io = io(echo);
+    let client = Client::join(&io).await;
+    let socket = only_socket(&io);
+    let long = "x".repeat(5000);
+    let args = encode::arguments(&long).expect("encodable");
+    let root = io.root();
+    for (emit, compressed) in [
+        (&|| socket.emit("m", &long) as _, true),
+        (&|| socket.compress(true).emit("m", &long), true),
+        (&|| socket.compress(false).emit("m", &long), false),
+        (&|| socket.compress(false).emit_raw("m", &args), false),
+        (&|| root.everybody().emit("m", &long), true),
+        (&|| root.everybody().compress(false).emit("m", &long), false),
+        (
+            &|| root.everybody().compress(false).emit_raw("m", &args),
+            false,
+        ),
+        (
+            &|| {
+                let everybody = root.everybody().compress(false);
+                everybody.emit_unless_behind("m", &long).map(drop)
+            },
+            false,
+        ),
+    ] as [(&dyn Fn() -> Result<(), EmitError>, bool); 8]
+    {
+        emit().expect("connected");
+        assert_eq!(client.receives_gzip().await, compressed);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_behind_is_left_out_and_told_of_by_name() {
+    let log = Log::default();
+    let (seen, drained) = (log.clone(), log.clone());
+    let io = Io::builder()
+        .engine(engineio::Config {
+            outbox: OutboxLimits {
+                soft_bytes: 1000,
+                ..OutboxLimits::default()
+            },
+            ..engineio::Config::default()
+        })
+        .namespace("/", |ns| {
+            ns.on_any_outgoing(move |socket, event, _| seen.add(format!("{event} {}", socket.id())))
+                .on_drain(move |socket| drained.add(format!("drained {}", socket.id())))
+        })
+        .build();
+    let slow = Client::join(&io).await;
+    let slow_socket = only_socket(&io);
+    slow_socket
+        .emit("long", &"x".repeat(2000))
+        .expect("connected");
+    let quick = Client::join(&io).await;
+    let everybody = io.root().everybody();
+    let behind = everybody.emit_unless_behind("news", &1).expect("encodable");
+    assert_eq!(behind, std::slice::from_ref(&slow_socket));
+    assert_eq!(quick.receive().await, [r#"2["news",1]"#]);
+    assert_eq!(slow.receive().await.len(), 1, "the long one alone");
+    let behind = everybody.emit_unless_behind("news", &2).expect("encodable");
+    assert_eq!(behind, []);
+    assert_eq!(slow.receive().await, [r#"2["news",2]"#]);
+    let id = slow_socket.id();
+    let lines = log.lines();
+    let of_slow = lines.iter().filter_map(|line| line.strip_suffix(id));
+    assert_eq!(of_slow.collect::<Vec<_>>(), ["long ", "drained ", "news "]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_whose_handlers_hold_eight_mebibytes_is_not_read_until_some_are_done() {
+    let log = Log::default();
+    let begun = log.clone();
+    let io = io(|ns| {
+        ns.on("m", move |_: Socket, _: Event| {
+            let log = begun.clone();
+            async move {
+                log.add("begun");
+                pass(Duration::from_secs(10)).await;
+            }
+        })
+    });
+    let client = Client::join(&io).await;
+    let event = format!(r#"2["m","{}"]"#, "x".repeat(900_000));
+    let sending = tokio::spawn(async move {
+        for _ in 0..12 {
+            client.send(&[&event]).await;
+        }
+        client
+    });
+    pass(Duration::from_secs(1)).await;
+    assert_eq!(log.lines().len(), 10, "ten hold nine million bytes");
+    pass(Duration::from_secs(10)).await;
+    assert_eq!(log.lines().len(), 12);
+    let client = sending.await.expect("no panic");
+    assert_eq!(io.root().sockets_count(), 1);
+    drop(client);
 }
 
 #[tokio::test(start_paused = true)]

@@ -45,6 +45,30 @@ async fn a_packet_middleware_refuses_and_the_error_handler_is_told() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_handler_does_not_run_for_a_socket_that_a_packet_middleware_has_sent_away() {
+    let log = Log::default();
+    let handled = log.clone();
+    let io = Io::builder()
+        .namespace("/", |ns| {
+            ns.use_packet(async |socket: Socket, name: Arc<str>, _: Args| {
+                if &*name == "bad" {
+                    socket.disconnect(false);
+                }
+                Ok(())
+            })
+            .on_fallback(move |_: Socket, event: Event| {
+                let log = handled.clone();
+                async move { log.add(event.name()) }
+            })
+        })
+        .build();
+    let client = Client::join(&io).await;
+    client.send(&[r#"2["good"]"#, r#"2["bad"]"#]).await;
+    until(|| io.root().sockets_count() == 0).await;
+    assert_eq!(log.lines(), ["good"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn listeners_see_every_event_in_their_order_before_it_is_handled() {
     let log = Log::default();
     let [handled, first, second] = [(); 3].map(|()| log.clone());

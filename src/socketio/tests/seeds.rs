@@ -18,6 +18,11 @@ fn replay(target: &str, body: impl Fn(&[u8])) {
     assert!(replayed > 10, "the seeds of {target} are there");
 }
 
+fn replay_in_time(target: &str, body: impl Fn(&[u8], Instant)) {
+    let now = Instant::now();
+    replay(target, |data| body(data, now));
+}
+
 #[test]
 fn every_seed_of_sio_packet_holds() {
     replay("sio_packet", fuzz::sio_packet);
@@ -30,6 +35,25 @@ fn every_seed_of_sio_msgpack_holds() {
 
 #[test]
 fn every_seed_of_sio_connection_holds() {
-    let now = Instant::now();
-    replay("sio_connection", |data| fuzz::sio_connection(data, now));
+    replay_in_time("sio_connection", fuzz::sio_connection);
+}
+
+#[test]
+fn every_seed_of_sio_json_holds() {
+    replay("sio_json", fuzz::sio_json);
+}
+
+#[test]
+fn every_seed_of_sio_assembly_holds() {
+    replay_in_time("sio_assembly", fuzz::sio_assembly);
+}
+
+#[test]
+fn every_seed_of_sio_relay_holds() {
+    replay_in_time("sio_relay", fuzz::sio_relay);
+}
+
+#[test]
+fn every_seed_of_sio_shapes_holds() {
+    replay_in_time("sio_shapes", fuzz::sio_shapes);
 }

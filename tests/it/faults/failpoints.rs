@@ -75,10 +75,21 @@ async fn a_transaction_that_fails_is_unavailable_and_leaves_nothing() {
     let environment = [("PARLANCE_FAILPOINTS", points.path().to_str().expect("text"))];
     let program = Program::serve(folder.path(), &OPTIONS, &environment);
     let mut teller = Teller::new(&program).await;
+    let mut live = teller.person.connect().await;
     for place in ["before-insert", "before-commit"] {
         let file = points.path().join(place);
         fs::write(&file, "error").expect("written");
         assert!(!teller.try_send(place, "again").await);
+        let message = json!({"chatId": teller.chat, "content": "x"});
+        let acknowledged = live.ask("send-message", message.clone()).await;
+        let error = json!({"code": "unavailable", "retryable": true});
+        assert_eq!(acknowledged["error"], error, "{acknowledged}");
+        live.emit("send-message", message).await;
+        let told = live.event("error").await;
+        assert_eq!(
+            (&told["error"], &told["event"]),
+            (&error, &json!("send-message"))
+        );
         fs::remove_file(&file).expect("removed");
         teller.check().await;
         assert!(teller.try_send(place, "again").await);

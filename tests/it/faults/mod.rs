@@ -8,6 +8,7 @@ mod disk;
 mod failpoints;
 mod order;
 mod postgres;
+mod rows;
 
 use http::StatusCode;
 use serde_json::{Value, json};

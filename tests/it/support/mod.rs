@@ -4,6 +4,8 @@ mod app;
 mod database;
 mod live;
 mod person;
+#[cfg(target_os = "linux")]
+mod postgres;
 mod process;
 mod raw;
 mod rest;
@@ -13,6 +15,8 @@ pub(crate) use app::TestApp;
 pub(crate) use database::database_url;
 pub(crate) use live::Live;
 pub(crate) use person::{PASSWORD, Person};
+#[cfg(target_os = "linux")]
+pub(crate) use postgres::PostgresServer;
 pub(crate) use process::Program;
 pub(crate) use raw::raw;
 pub(crate) use rest::{Answer, request};

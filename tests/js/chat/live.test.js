@@ -1,9 +1,9 @@
 // Sections 5 and 6 of the contract through the official client: rooms, messages, typing, notifications.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { ask, connected } from "../support/client.js";
+import { connected } from "../support/client.js";
 import { MODES, inEveryMode } from "../support/modes.js";
-import { Parlance, Person, call, refused, reply } from "../support/parlance.js";
+import { Parlance, Person, call, drained, inRoom, refused, reply } from "../support/parlance.js";
 import { assertCatchUp, assertFailure, assertMessage, assertNotification, assertPart, assertSharedChat } from "../support/shapes.js";
 import { next, record, until } from "../support/wait.js";
 
@@ -14,19 +14,6 @@ before(async () => {
   app = await Parlance.start();
 });
 after(() => app.stop());
-
-/** Whatever was sent to `socket` before this resolves has arrived. */
-const drained = (socket) => ask(socket, "leave-chat", "no-such-chat");
-
-/** Connected sockets of `people`, all in the room of `chat`. */
-const inRoom = (t, mode, chat, ...people) =>
-  Promise.all(
-    people.map(async (person) => {
-      const socket = await person.connect(t, mode);
-      await call(socket, "join-chat", chat.id);
-      return socket;
-    }),
-  );
 
 /** A sign of typing is volatile: one that comes while `hearing` cannot take it is lost, as a typing person's next one will show. */
 async function typeUntilHeard(typing, hearing, chat) {
@@ -180,6 +167,19 @@ inEveryMode("the chat", (mode) => {
       await end(a);
       assert.equal((await ended).userId, ann.id, what);
     }
+  });
+
+  test("typing needs participation and not the room", async (t) => {
+    const [ann, ben, eve] = await app.people("Ann", "Ben", "Eve");
+    const chat = await ann.direct(ben);
+    const [b] = await inRoom(t, mode, chat, ben);
+    const a = await ann.connect(t, mode);
+    await typeUntilHeard(a, b, chat);
+    const ended = next(b, "user-typing", { accept: ({ isTyping }) => !isTyping });
+    a.disconnect();
+    assert.equal((await ended).userId, ann.id);
+    await refused(await eve.connect(t, mode), "not-found", "typing", { chatId: chat.id, isTyping: true });
+    await refused(b, "validation-failed", "typing", { chatId: chat.id }, "isTyping");
   });
 
   test("the room hears of a person's first socket and of the last", async (t) => {
@@ -358,11 +358,17 @@ test("a hundred sends of one clientMsgId over socket and REST make one message",
   const socket = await ann.connect(t, WEBSOCKET);
   const body = { content: "once", clientMsgId: "both-ways" };
   const sends = Array.from({ length: 100 }, async (_, i) => {
-    if (i % 2) return (await reply(socket, "send-message", { chatId: chat.id, ...body })).data;
-    return ann.ok("POST", `/api/chats/${chat.id}/messages`, body, [200, 201]);
+    if (i % 2) {
+      const { data, duplicate } = await reply(socket, "send-message", { chatId: chat.id, ...body });
+      return { data, first: duplicate === undefined };
+    }
+    const { status, body: answer } = await ann.request("POST", `/api/chats/${chat.id}/messages`, body);
+    return { data: answer.data, first: status === 201 };
   });
-  const messages = await Promise.all(sends);
-  for (const message of messages) assert.deepEqual(message, messages[0]);
+  const answers = await Promise.all(sends);
+  for (const { data } of answers) assert.deepEqual(data, answers[0].data);
+  assert.equal(answers.filter(({ first }) => first).length, 1, "one is the first, the others are its repeats");
+  assertMessage(answers[0].data, { content: "once", seq: 1 });
   assertPart(await ann.ok("GET", `/api/chats/${chat.id}`), { lastSeq: 1 });
 });
 

@@ -8,7 +8,7 @@ const http = createServer((_, response) => response.writeHead(404).end());
 const io = new Server(http, {
   cors: { origin: "*" },
   ...(process.env.PARSER === "msgpack" && { parser: msgpack }),
-  ...(process.env.RECOVERY === "1" && { connectionStateRecovery: {} }),
+  ...(process.env.RECOVERY && { connectionStateRecovery: { maxDisconnectionDuration: Number(process.env.RECOVERY) }, pingInterval: 300, pingTimeout: 1000 }),
 });
 const reasons = new Map();
 const orders = new Map();
@@ -47,6 +47,11 @@ io.on("connection", (socket) => {
     const { query, headers, auth, url, xdomain } = socket.handshake;
     ack({ query: query.q ?? null, header: headers["x-test"] ?? null, auth, url, xdomain, address: "127.0.0.1" });
   });
+  socket.on("remember", (what, ack) => {
+    socket.data.what = what;
+    ack();
+  });
+  socket.on("recall", (ack) => ack(socket.data.what ?? null));
   socket.onAny((event, ...args) => event === "unknown" && socket.emit("seen", ...args));
 
   socket.on("join", (rooms, ack) => {

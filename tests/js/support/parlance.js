@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { ask, connected, open } from "./client.js";
 import { Server, binary } from "./server.js";
 import { assertFailure, assertSession } from "./shapes.js";
-import { next } from "./wait.js";
+import { next, until } from "./wait.js";
 
 const LISTENING = /^listening on http:\/\/127\.0\.0\.1:(\d+)$/;
 /** Known to the tests, so that they can sign what the server must refuse for another reason than its signature. */
@@ -26,9 +26,10 @@ function databaseOptions() {
 }
 
 export class Parlance {
-  /** `options` are further arguments of the command line. Rates are off unless `rates` is true. */
-  static async start({ options = [], rates = false } = {}) {
+  /** `options` are further arguments of the command line, `env` further variables. Rates are off unless `rates` is true. */
+  static async start({ options = [], env = {}, rates = false } = {}) {
     const app = new Parlance();
+    app.env = env;
     app.dataDir = await mkdtemp(path.join(tmpdir(), "parlance-js-"));
     app.database = databaseOptions();
     app.options = [...app.database, ...options, ...(rates ? [] : ["--rate-limits", "off"])];
@@ -38,7 +39,7 @@ export class Parlance {
 
   async #listen(port) {
     const args = ["--listen", `127.0.0.1:${port}`, "--data-dir", this.dataDir, "--jwt-secret", JWT_SECRET, ...this.options];
-    this.server = await Server.start(binary("parlance"), args, { pattern: LISTENING });
+    this.server = await Server.start(binary("parlance"), args, { env: this.env, pattern: LISTENING });
     this.url = this.server.url;
   }
 
@@ -192,6 +193,25 @@ export async function refused(socket, code, event, argument, field) {
   assertFailure(answer, code, field, `${event} ${JSON.stringify(argument)?.slice(0, 200)}: ${JSON.stringify(answer)}`);
   return answer;
 }
+
+/** Whatever was sent to `socket` before this resolves has arrived. */
+export const drained = (socket) => ask(socket, "leave-chat", "no-such-chat");
+
+/** Waits until `heard` has `count` items, and all that was sent to `socket` meanwhile has arrived: no more came. */
+export async function heardAll(socket, heard, count) {
+  await until(`${count} are heard`, () => heard.length >= count);
+  await drained(socket);
+}
+
+/** Connected sockets of `people`, all in the room of `chat`. */
+export const inRoom = (t, mode, chat, ...people) =>
+  Promise.all(
+    people.map(async (person) => {
+      const socket = await person.connect(t, mode);
+      await call(socket, "join-chat", chat.id);
+      return socket;
+    }),
+  );
 
 const base64url = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
 

@@ -21,8 +21,11 @@ export class Endpoint {
 
   /** One HTTP request; resolves to `{status, headers, text}`. */
   async request(query, options = {}, bound = ANSWER_MS) {
-    const response = await within(bound, `${options.method ?? "GET"} ?${query}`, fetch(this.url(query), options));
-    return { status: response.status, headers: response.headers, text: await response.text() };
+    const exchange = async () => {
+      const response = await fetch(this.url(query), options);
+      return { status: response.status, headers: response.headers, text: await response.text() };
+    };
+    return within(bound, `${options.method ?? "GET"} ?${query}`, exchange());
   }
 
   /** Opens a polling session: `{sid, handshake, get, post, …}`. */

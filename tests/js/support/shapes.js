@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 export const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
-function assertKeys(what, value, required, optional = []) {
+export function assertKeys(what, value, required, optional = []) {
   assert.ok(value && typeof value === "object" && !Array.isArray(value), `${what} is an object: ${JSON.stringify(value)}`);
   const keys = Object.keys(value);
   assert.deepEqual(required.filter((key) => !keys.includes(key)), [], `${what} lacks keys: ${JSON.stringify(value)}`);

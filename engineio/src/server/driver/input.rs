@@ -164,7 +164,7 @@ impl<H: Handler> Driver<H> {
                     let metrics = self.registry.metrics();
                     note_pong(metrics, &self.session, &packet, now);
                     if let Some(message) = self.session.handle_packet(Via::Polling, packet, now) {
-                        metrics.messages.count();
+                        metrics.note_message(&message);
                         self.handler.handle_message(message, now);
                     }
                 }
@@ -256,7 +256,7 @@ impl<H: Handler> Driver<H> {
         let metrics = self.registry.metrics();
         note_pong(metrics, &self.session, &packet, now);
         if let Some(message) = self.session.handle_packet(Via::Stream, packet, now) {
-            metrics.messages.count();
+            metrics.note_message(&message);
             self.handler.handle_message(message, now);
         }
     }

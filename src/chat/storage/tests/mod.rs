@@ -6,6 +6,7 @@ mod plans;
 mod pragmas;
 mod writer;
 
+use std::any::Any;
 use std::path::Path;
 
 use secrecy::SecretString;
@@ -55,7 +56,7 @@ pub(in crate::chat) async fn counted<F: Future>(work: F) -> (F::Output, u64) {
 }
 
 /// Keeps everybody else from writing until it is dropped.
-pub(in crate::chat) async fn lock_everything(url: &SecretString) -> Box<dyn std::any::Any> {
+pub(in crate::chat) async fn lock_everything(url: &SecretString) -> Box<dyn Any + Send> {
     let url = url.expose_secret();
     if let Some(path) = url.strip_prefix("sqlite:") {
         let options = sqlite::options(path.as_ref(), crate::chat::Durability::Full);

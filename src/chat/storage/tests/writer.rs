@@ -103,3 +103,125 @@ async fn after_the_end_nothing_is_taken() {
         Err(StoreError::Overloaded)
     ));
 }
+
+/// Says something, and tells how often it ran; a stall hits it after it has written.
+struct Stalled {
+    say: Say,
+    runs: Arc<Mutex<u32>>,
+}
+
+impl Job for Stalled {
+    fn run<'a>(&'a mut self, connection: &'a mut dyn Write) -> Answer<'a, Verdict> {
+        Box::pin(async move {
+            *self.runs.lock() += 1;
+            self.say.run(connection).await?;
+            Err(StoreError::Unavailable(sqlx::Error::PoolTimedOut))
+        })
+    }
+
+    fn finish(self: Box<Self>, outcome: Result<(), StoreError>) {
+        Box::new(self.say).finish(outcome);
+    }
+}
+
+#[tokio::test]
+async fn a_batch_that_storage_leaves_waiting_waits_once_and_not_once_more_with_savepoints() {
+    let Engine {
+        store,
+        mut connection,
+        _directory,
+        ..
+    } = engine().await;
+    let who = person(connection.as_mut(), "ann").await;
+    let chat = chat(connection.as_mut(), &who).await;
+    let writer = Writer::start(connection);
+    let (finished, runs) = (Finished::default(), Arc::<Mutex<u32>>::default());
+    let say = |number| Say {
+        number,
+        chat: chat.clone(),
+        who: who.clone(),
+        end: End::Keep,
+        finished: Arc::clone(&finished),
+    };
+    let stalled = Stalled {
+        say: say(1),
+        runs: Arc::clone(&runs),
+    };
+    let jobs: [Box<dyn Job>; 3] = [Box::new(say(0)), Box::new(stalled), Box::new(say(2))];
+    for job in jobs {
+        writer.submit(job).await.expect("there is room");
+    }
+    writer.close().await;
+    assert_eq!(*runs.lock(), 1);
+    assert_eq!(*finished.lock(), [(0, false), (1, false), (2, false)]);
+    let mut read = store.read().await.expect("a reader");
+    let head = read.head(&chat).await.expect("answers").expect("a chat");
+    assert_eq!((head.last_seq, head.rev), (Seq(0), Rev(0)));
+}
+
+/// The first of its batch: when it learns that storage has stalled, storage goes on.
+struct Unlocking {
+    say: Say,
+    lock: Box<dyn Any + Send>,
+}
+
+impl Job for Unlocking {
+    fn run<'a>(&'a mut self, connection: &'a mut dyn Write) -> Answer<'a, Verdict> {
+        Box::pin(async move {
+            // Waits for the lock, where the beginning of the transaction did not.
+            connection.head(&self.say.chat).await?;
+            self.say.run(connection).await
+        })
+    }
+
+    fn finish(self: Box<Self>, outcome: Result<(), StoreError>) {
+        drop(self.lock);
+        Box::new(self.say).finish(outcome);
+    }
+}
+
+#[tokio::test]
+async fn those_who_waited_behind_a_stall_are_refused_with_it_and_what_comes_later_is_stored() {
+    let Engine {
+        store,
+        mut connection,
+        url,
+        _directory,
+    } = engine().await;
+    let who = person(connection.as_mut(), "ann").await;
+    let chat = chat(connection.as_mut(), &who).await;
+    let writer = Writer::start(connection);
+    let finished = Finished::default();
+    let say = |number| Say {
+        number,
+        chat: chat.clone(),
+        who: who.clone(),
+        end: End::Keep,
+        finished: Arc::clone(&finished),
+    };
+    let first = Unlocking {
+        say: say(0),
+        lock: lock_everything(&url).await,
+    };
+    writer.submit(Box::new(first)).await.expect("there is room");
+    while writer.waiting() > 0 {
+        tokio::task::yield_now().await;
+    }
+    for number in 1..=2 {
+        let waiting = Box::new(say(number));
+        writer.submit(waiting).await.expect("there is room");
+    }
+    while finished.lock().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    writer
+        .submit(Box::new(say(3)))
+        .await
+        .expect("there is room");
+    writer.close().await;
+    let told = [(0, false), (1, false), (2, false), (3, true)];
+    assert_eq!(*finished.lock(), told);
+    let mut read = store.read().await.expect("a reader");
+    let head = read.head(&chat).await.expect("answers").expect("a chat");
+    assert_eq!((head.last_seq, head.rev), (Seq(1), Rev(1)));
+}

@@ -88,13 +88,40 @@ pub(super) fn choose(chance: &mut Chance) -> Vec<Act> {
     (0..count).map(|_| one(chance)).collect()
 }
 
+/// What one device does in a round in which others write: it comes, goes, breaks off and lags.
+pub(super) fn come_and_go(chance: &mut Chance) -> Vec<Act> {
+    let chat = chance.below(3);
+    match chance.below(10) {
+        0..=2 => Vec::new(),
+        3 => vec![Act::Listen],
+        4..=6 => vec![Act::Connect, Act::Join { chat }, Act::Listen],
+        7 => vec![Act::Sync, Act::Part { chat }],
+        8 => vec![Act::Drop],
+        _ => vec![Act::Drop, Act::Connect, Act::Join { chat }],
+    }
+}
+
+/// A message as it comes, one way or the other.
+pub(super) fn write(chance: &mut Chance) -> Act {
+    Act::Send {
+        chat: chance.below(3),
+        way: way(chance),
+        long: chance.one_in(3),
+        name: None,
+        reply: None,
+    }
+}
+
+fn way(chance: &mut Chance) -> Way {
+    match chance.one_in(2) {
+        true => Way::Rest,
+        false => Way::Socket,
+    }
+}
+
 fn one(chance: &mut Chance) -> Act {
     let chat = chance.below(3);
-    let way = if chance.one_in(2) {
-        Way::Rest
-    } else {
-        Way::Socket
-    };
+    let way = way(chance);
     let (message, person) = (chance.below(1000), chance.below(4));
     match chance.below(40) {
         0..=11 => Act::Send {

@@ -3,7 +3,8 @@
 //! of a snapshot and events, equals a fresh fetch, and no client ever saw a
 //! gap, a repeat or a step back.
 //!
-//! `PARLANCE_MODEL_SEED` runs one seed, `PARLANCE_MODEL_RUNS` so many.
+//! `PARLANCE_MODEL_SEED` runs one seed, `PARLANCE_MODEL_RUNS` so many;
+//! `PARLANCE_MODEL_CLIENTS` is how many come and go while others write.
 
 mod acts;
 mod chance;
@@ -156,20 +157,78 @@ async fn check_chat(scene: &Scene, id: &str) {
     }
 }
 
-#[tokio::test]
-#[allow(clippy::print_stdout, reason = "the seed of a failure")]
-async fn every_client_ends_with_what_a_fresh_fetch_says() {
-    let number = |name: &str| std::env::var(name).ok()?.parse::<u64>().ok();
-    let runs = number("PARLANCE_MODEL_RUNS").unwrap_or(3);
-    let seeds = match number("PARLANCE_MODEL_SEED") {
+/// A number that the environment sets.
+fn set(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+/// The seeds of this run, each named before it is used.
+#[allow(clippy::print_stderr, reason = "the seed of a failure")]
+fn seeds(runs: u64) -> impl Iterator<Item = u64> {
+    let seeds = match set("PARLANCE_MODEL_SEED") {
         Some(seed) => seed..seed + 1,
         None => {
             let first = u64::from(std::process::id());
-            first..first + runs
+            first..first + set("PARLANCE_MODEL_RUNS").unwrap_or(runs)
         }
     };
-    for seed in seeds {
-        eprintln!("PARLANCE_MODEL_SEED={seed}");
+    seeds.inspect(|seed| eprintln!("PARLANCE_MODEL_SEED={seed}"))
+}
+
+#[tokio::test]
+async fn every_client_ends_with_what_a_fresh_fetch_says() {
+    for seed in seeds(3) {
         run(seed).await;
+    }
+}
+
+/// Rounds of writing at full speed.
+const STORM: usize = 12;
+
+/// Messages of a writer in a round.
+const BURST: usize = 6;
+
+#[tokio::test]
+async fn many_who_come_and_go_while_others_write_miss_nothing_and_hear_nothing_twice() {
+    let clients = set("PARLANCE_MODEL_CLIENTS").unwrap_or(40) as usize;
+    for seed in seeds(1) {
+        storm(seed, clients).await;
+    }
+}
+
+/// The seam between what was missed and what comes live, with many at it at
+/// once. Every client has a small queue, so that whoever lags is left out.
+async fn storm(seed: u64, clients: usize) {
+    let mut chance = Chance::new(seed);
+    let scene = Scene::new(false).await;
+    let mut writers: Vec<Device> = (0..2).map(Device::new).collect();
+    let mut devices: Vec<Device> = (0..clients).map(|number| Device::new(number % 2)).collect();
+    for writer in &mut writers {
+        writer.act(&scene, vec![Act::Connect]).await;
+    }
+    for _ in 0..STORM {
+        let bursts: Vec<Vec<Act>> = writers
+            .iter()
+            .map(|_| (0..BURST).map(|_| acts::write(&mut chance)).collect())
+            .collect();
+        let moves: Vec<Vec<Act>> = devices
+            .iter()
+            .map(|_| acts::come_and_go(&mut chance))
+            .collect();
+        let writing = writers.iter_mut().zip(bursts);
+        let moving = devices.iter_mut().zip(moves);
+        join_all(
+            writing
+                .chain(moving)
+                .map(|(device, acts)| device.act(&scene, acts)),
+        )
+        .await;
+    }
+    let members = scene.members().await;
+    for device in writers.iter_mut().chain(&mut devices) {
+        device.settle(&scene, &members).await;
+    }
+    for id in &scene.chats {
+        check_chat(&scene, id).await;
     }
 }

@@ -14,7 +14,8 @@ pub(in super::super) struct Addressees {
     /// Everybody when empty.
     pub(in super::super) rooms: Box<[Box<str>]>,
     pub(in super::super) except: Box<[Box<str>]>,
-    pub(in super::super) skip: Option<Sid>,
+    /// Sockets that do not get it, whatever they are in.
+    pub(in super::super) left_out: Box<[Sid]>,
 }
 
 impl Addressees {
@@ -23,13 +24,14 @@ impl Addressees {
         Self {
             rooms: owned(&target.rooms),
             except: owned(&target.except),
-            skip: target.skip.map(Socket::sid),
+            left_out: target.skip.map(Socket::sid).into_iter().collect(),
         }
     }
 
     fn cost(&self) -> usize {
         let names = self.rooms.iter().chain(&self.except);
-        names.map(|name| name.len() + 16).sum()
+        let names: usize = names.map(|name| name.len() + 16).sum();
+        names + size_of_val(&*self.left_out)
     }
 
     /// Whether a packet at `place` was for the session's socket.
@@ -44,7 +46,7 @@ impl Addressees {
             self.rooms.is_empty() || self.rooms.iter().any(|name| is_own(name) || joined(name));
         meant
             && place >= session.since
-            && self.skip != Some(session.sid)
+            && !self.left_out.contains(&session.sid)
             && !self.except.iter().any(|name| is_in(name))
     }
 }
@@ -80,15 +82,17 @@ pub(in super::super) struct Log {
 }
 
 impl Log {
-    /// `silence` is how long a client may have received nothing before that is noticed.
-    pub(in super::super) fn new(options: &RecoveryOptions, silence: Duration) -> Self {
+    /// `silence` is how long a client may have received nothing before that is noticed. Packets are
+    /// numbered from behind `number`, which no earlier process may have reached: a client keeps its
+    /// last offset when it begins anew, also at a server that was started anew.
+    pub(in super::super) fn new(options: &RecoveryOptions, silence: Duration, number: u64) -> Self {
         Self {
             packets: VecDeque::new(),
             base: 0,
             places: HashMap::new(),
             bytes: 0,
             forgotten: None,
-            next_number: 0,
+            next_number: number,
             max_packets: options.max_packets,
             max_bytes: options.max_bytes,
             retention: options.max_disconnection_duration + silence,
@@ -160,7 +164,8 @@ impl Log {
                 if number == 0 || number > self.next_number {
                     return None;
                 }
-                // A number that is no longer known was forgotten: all that is known came later.
+                // A number that is no longer known was forgotten, or is of an earlier process: all that
+                // is known came later.
                 self.places.get(&number).map_or(0, |place| place + 1)
             }
         };

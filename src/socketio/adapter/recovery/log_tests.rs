@@ -7,13 +7,19 @@ use super::*;
 
 const SILENCE: Duration = Duration::from_secs(65);
 
-fn log(max_packets: usize, max_bytes: usize) -> Log {
-    let options = RecoveryOptions {
+/// The number of the first packet.
+const NUMBER: u64 = 7 << 40;
+
+fn options(max_packets: usize, max_bytes: usize) -> RecoveryOptions {
+    RecoveryOptions {
         max_packets,
         max_bytes,
         ..RecoveryOptions::default()
-    };
-    Log::new(&options, SILENCE)
+    }
+}
+
+fn log(max_packets: usize, max_bytes: usize) -> Log {
+    Log::new(&options(max_packets, max_bytes), SILENCE, NUMBER)
 }
 
 fn session(rooms: &[(&str, u64)], since: u64) -> Session {
@@ -89,8 +95,29 @@ fn a_text_that_is_no_offset_recovers_nothing() {
     let mut log = log(100, 1 << 20);
     emit(&mut log, to(&[]), now);
     let session = session(&[], 0);
-    for text in ["", "hello", "00000000000", Offset::new(2).as_str()] {
+    for text in ["", "hello", "00000000000", Offset::new(NUMBER + 2).as_str()] {
         assert_eq!(log.resume_at(&session, Some(text), now), None, "{text}");
+    }
+}
+
+#[test]
+fn an_offset_that_an_earlier_server_gave_hides_nothing() {
+    let now = Instant::now();
+    let mut earlier = log(100, 1 << 20);
+    let stale: Vec<_> = (0..8).map(|_| emit(&mut earlier, to(&[]), now)).collect();
+    let mut log = Log::new(&options(100, 1 << 20), SILENCE, NUMBER + 1000);
+    for _ in 0..3 {
+        emit(&mut log, to(&[]), now);
+    }
+    let mut session = session(&[], log.head());
+    for _ in 0..4 {
+        emit(&mut log, to(&[]), now);
+    }
+    for offset in stale {
+        session.cursor = log
+            .resume_at(&session, Some(offset.as_str()), now)
+            .expect("nothing is forgotten");
+        assert_eq!(log.missed(&session).count(), 4);
     }
 }
 
