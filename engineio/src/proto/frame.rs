@@ -16,6 +16,9 @@ const FIN_TEXT: u8 = 0x81;
 /// First header byte of an unfragmented binary frame.
 const FIN_BINARY: u8 = 0x82;
 
+/// Bytes of attachments, headers included, up to which they are kept in one block with the text.
+const JOINED_BYTES: usize = 512;
+
 /// One or more Engine.IO messages, encoded once and sent contiguously: usually a text, followed by
 /// its attachments as binary messages.
 ///
@@ -29,6 +32,9 @@ pub struct Frame(Arc<Parts>);
 struct Parts {
     text: Option<Wire>,
     attachments: Box<[Attachment]>,
+    /// All of them in one block, when the attachments are short: they are copied once, and no
+    /// receiver costs a gathering write. The text is a slice of it.
+    joined: Option<Bytes>,
     /// Bytes of the WebSocket form, the measure that the queues count.
     wire_bytes: usize,
     /// Whether a polling payload with this frame may be compressed.
@@ -73,7 +79,13 @@ impl Frame {
     /// A frame of one binary message. The bytes are shared, not copied.
     #[must_use]
     pub fn binary(data: Bytes) -> Self {
-        Self::assemble(None, vec![Attachment::new(data)])
+        let attachments = vec![Attachment::new(data)];
+        let joined = are_short(&attachments).then(|| {
+            let mut block = Vec::new();
+            extend_with(&mut block, &attachments);
+            Bytes::from(block)
+        });
+        Self::assemble(None, attachments, joined)
     }
 
     /// Starts a frame whose text is written piece by piece, for example by a serialiser.
@@ -101,15 +113,16 @@ impl Frame {
     pub fn packet(text: &str) -> Self {
         let mut buffer = vec![0; MAX_HEADER];
         buffer.extend_from_slice(text.as_bytes());
-        Self::assemble(Some(Wire::finish(buffer)), Vec::new())
+        Self::assemble(Some(Wire::finish(buffer)), Vec::new(), None)
     }
 
-    fn assemble(text: Option<Wire>, attachments: Vec<Attachment>) -> Self {
+    fn assemble(text: Option<Wire>, attachments: Vec<Attachment>, joined: Option<Bytes>) -> Self {
         let wire_bytes = text.iter().map(|wire| wire.bytes.len()).sum::<usize>()
             + attachments.iter().map(Attachment::wire_len).sum::<usize>();
         Self(Arc::new(Parts {
             text,
             attachments: attachments.into(),
+            joined,
             wire_bytes,
             compress: true,
         }))
@@ -151,19 +164,23 @@ impl Frame {
 
     /// The WebSocket form as slices, in order. Empty ones may occur.
     pub(crate) fn stream_slices(&self, form: BinaryForm) -> impl Iterator<Item = &[u8]> {
-        let text = self.0.text.iter().map(|wire| &wire.bytes[..]);
-        text.chain(
-            self.0
-                .attachments
-                .iter()
-                .flat_map(move |attachment| attachment.slices(form)),
-        )
+        let one = self.as_one_slice(form);
+        let parts = one.is_none().then_some(&*self.0);
+        let apart = parts.into_iter().flat_map(move |parts| {
+            let text = parts.text.iter().map(|wire| &wire.bytes[..]);
+            let attachments = parts.attachments.iter();
+            text.chain(attachments.flat_map(move |attachment| attachment.slices(form)))
+        });
+        one.into_iter().chain(apart)
     }
 
-    /// The WebSocket form when it is one text and nothing else.
-    pub(crate) fn as_one_slice(&self) -> Option<&[u8]> {
-        let wire = self.0.text.as_ref()?;
-        self.0.attachments.is_empty().then_some(&wire.bytes[..])
+    /// The WebSocket form when it lies in one block: one text and nothing else, or short attachments.
+    pub(crate) fn as_one_slice(&self, form: BinaryForm) -> Option<&[u8]> {
+        match (&self.0.joined, &self.0.text) {
+            (Some(joined), _) if form == BinaryForm::Frames => Some(joined),
+            (_, Some(wire)) if self.0.attachments.is_empty() => Some(&wire.bytes),
+            _ => None,
+        }
     }
 
     /// The packets as records of a polling payload, in order.
@@ -191,12 +208,18 @@ impl fmt::Debug for Frame {
 
 impl Wire {
     /// Turns a buffer that begins with [`MAX_HEADER`] free bytes into a finished text frame.
+    fn finish(buffer: Vec<u8>) -> Self {
+        let text_end = buffer.len();
+        Self::finish_first(buffer, text_end)
+    }
+
+    /// As [`Wire::finish`], where something follows the text that ends at `text_end`.
     #[expect(
         clippy::indexing_slicing,
         reason = "the buffer begins with room for the longest header"
     )]
-    fn finish(mut buffer: Vec<u8>) -> Self {
-        let (header, header_len) = header(FIN_TEXT, buffer.len() - MAX_HEADER);
+    fn finish_first(mut buffer: Vec<u8>, text_end: usize) -> Self {
+        let (header, header_len) = header(FIN_TEXT, text_end - MAX_HEADER);
         let start = MAX_HEADER - usize::from(header_len);
         buffer[start..MAX_HEADER].copy_from_slice(&header[..usize::from(header_len)]);
         let mut bytes = Bytes::from(buffer);
@@ -243,6 +266,18 @@ impl Attachment {
             BinaryForm::Frames => [&self.header[..usize::from(self.header_len)], &self.data],
             BinaryForm::Base64 => [&self.as_base64().bytes, &[]],
         }
+    }
+}
+
+/// Whether there are attachments, and so few bytes of them that a copy costs less than to gather.
+fn are_short(attachments: &[Attachment]) -> bool {
+    let bytes = attachments.iter().map(Attachment::wire_len).sum::<usize>();
+    (1..=JOINED_BYTES).contains(&bytes)
+}
+
+fn extend_with(block: &mut Vec<u8>, attachments: &[Attachment]) {
+    for slice in (attachments.iter()).flat_map(|data| data.slices(BinaryForm::Frames)) {
+        block.extend_from_slice(slice);
     }
 }
 
@@ -308,7 +343,16 @@ impl FrameBuilder {
             self.buffer.truncate(valid);
             self.buffer.extend_from_slice(repaired.as_bytes());
         }
-        Frame::assemble(Some(Wire::finish(self.buffer)), self.attachments)
+        let text_end = self.buffer.len();
+        if !are_short(&self.attachments) {
+            return Frame::assemble(Some(Wire::finish(self.buffer)), self.attachments, None);
+        }
+        extend_with(&mut self.buffer, &self.attachments);
+        let after = self.buffer.len() - text_end;
+        let mut text = Wire::finish_first(self.buffer, text_end);
+        let joined = text.bytes.clone();
+        text.bytes.truncate(joined.len() - after);
+        Frame::assemble(Some(text), self.attachments, Some(joined))
     }
 }
 
@@ -396,6 +440,34 @@ mod tests {
         );
         assert_eq!(frame.messages(), 3);
         assert_eq!(frame.stream_len(BinaryForm::Base64), 21);
+    }
+
+    #[test]
+    fn short_attachments_are_written_as_one_block_and_long_ones_where_they_are() {
+        let frame = |len| {
+            let data = Bytes::from(vec![7; len]);
+            let mut builder = Frame::builder();
+            builder.attach(data.clone());
+            (builder.finish(), Frame::binary(data.clone()), data)
+        };
+        let (with_text, alone, _) = frame(100);
+        assert_eq!(
+            stream(&with_text, BinaryForm::Frames)[..5],
+            *b"\x81\x014\x82\x64"
+        );
+        for frame in [with_text, alone] {
+            assert_eq!(frame.stream_slices(BinaryForm::Frames).count(), 1);
+            assert!(frame.as_one_slice(BinaryForm::Base64).is_none());
+            let bytes = stream(&frame, BinaryForm::Frames);
+            assert_eq!(bytes.len(), frame.wire_len());
+            assert!(bytes.ends_with(&[7; 100]));
+        }
+        let (with_text, alone, data) = frame(JOINED_BYTES + 1);
+        for frame in [with_text, alone] {
+            assert!(frame.as_one_slice(BinaryForm::Frames).is_none());
+            let last = frame.stream_slices(BinaryForm::Frames).last().unwrap();
+            assert_eq!(last.as_ptr(), data.as_ptr());
+        }
     }
 
     #[test]

@@ -389,10 +389,12 @@ impl Outbox {
         Poll::Ready(Ok(written))
     }
 
-    /// What goes next when it is a single text, as it mostly is.
+    /// What goes next when it is a single block, as it mostly is.
     fn one_slice(&self) -> Option<&[u8]> {
         let alone = self.control.is_empty() && self.front_sent == 0 && self.data.len() == 1;
-        alone.then(|| self.data.front()?.as_one_slice()).flatten()
+        alone
+            .then(|| self.data.front()?.as_one_slice(self.form))
+            .flatten()
     }
 
     /// The stream took `written` bytes of what was gathered.
@@ -676,7 +678,8 @@ mod tests {
                     0 => {
                         sent = sent.wrapping_add(1);
                         let mut builder = Frame::builder();
-                        builder.attach(Bytes::from(vec![sent; amount]));
+                        // Some in one block with their text, some not.
+                        builder.attach(Bytes::from(vec![sent; amount * 20]));
                         let _ = outbox.enqueue(builder.finish());
                     }
                     1 => outbox.push_control(&[0x89, 0]),
@@ -684,13 +687,17 @@ mod tests {
                 }
             }
             while outbox.has_pending() {
-                wire.extend(write(&mut outbox, 7));
+                wire.extend(write(&mut outbox, 257));
             }
             let mut expected = 1_u8;
             let mut rest = &wire[..];
             let mut after_text = false;
             while let [first, len, tail @ ..] = rest {
-                let (payload, next) = tail.split_at(usize::from(*len));
+                    let (len, tail) = match len {
+                        126 => (usize::from(tail[0]) << 8 | usize::from(tail[1]), &tail[2..]),
+                        _ => (usize::from(*len), tail),
+                    };
+                    let (payload, next) = tail.split_at(len);
                 match first {
                     0x81 => after_text = true,
                     0x82 => {

@@ -1,13 +1,14 @@
 //! The query string of a request.
 
-use std::borrow::Cow;
-
 use super::frame::BinaryForm;
 
 /// The parsed query string of a request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Query {
-    pairs: Vec<(String, String)>,
+    /// Names and values one behind the other, decoded.
+    text: String,
+    /// Where each name ends, and its value.
+    ends: Vec<(usize, usize)>,
 }
 
 impl Query {
@@ -15,32 +16,36 @@ impl Query {
     /// not valid percent-encoding or UTF-8 is kept or replaced, never refused.
     #[must_use]
     pub fn parse(query: &str) -> Self {
-        let pairs = query
-            .split('&')
-            .filter(|pair| !pair.is_empty())
-            .map(|pair| {
-                let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-                (decode(name), decode(value))
-            });
+        let mut text = String::with_capacity(query.len());
+        let pairs = query.split('&').filter(|pair| !pair.is_empty());
+        let ends = pairs.map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            decode(name, &mut text);
+            let name_end = text.len();
+            decode(value, &mut text);
+            (name_end, text.len())
+        });
         Self {
-            pairs: pairs.collect(),
+            ends: ends.collect(),
+            text,
         }
     }
 
     /// The value of `name`; the last one, if it is given several times.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.pairs
-            .iter()
-            .rev()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        let found = self.pairs().filter(|(key, _)| *key == name);
+        found.last().map(|(_, value)| value)
     }
 
     /// All pairs, in order, decoded.
-    #[must_use]
-    pub fn pairs(&self) -> &[(String, String)] {
-        &self.pairs
+    pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        let mut begin = 0;
+        self.ends.iter().map(move |&(name_end, end)| {
+            let name_begin = std::mem::replace(&mut begin, end);
+            let part = |from, to| self.text.get(from..to).unwrap_or_default();
+            (part(name_begin, name_end), part(name_end, end))
+        })
     }
 
     /// How a client of this request wants binary messages on a WebSocket.
@@ -62,14 +67,14 @@ impl Query {
     pub(super) fn has_duplicate(&self) -> bool {
         ["EIO", "transport", "sid"]
             .iter()
-            .any(|name| self.pairs.iter().filter(|(key, _)| key == name).count() > 1)
+            .any(|name| self.pairs().filter(|(key, _)| key == name).count() > 1)
     }
 }
 
 /// Decodes `+` and percent-encoding; what is not UTF-8 then is replaced by U+FFFD.
-fn decode(text: &str) -> String {
-    if !text.bytes().any(|byte| byte == b'%' || byte == b'+') {
-        return text.to_owned();
+fn decode(text: &str, to: &mut String) {
+    if memchr::memchr2(b'%', b'+', text.as_bytes()).is_none() {
+        return to.push_str(text);
     }
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -85,10 +90,7 @@ fn decode(text: &str) -> String {
         out.push(byte);
         rest = next;
     }
-    match String::from_utf8_lossy(&out) {
-        Cow::Owned(replaced) => replaced,
-        Cow::Borrowed(valid) => valid.to_owned(),
-    }
+    to.push_str(&String::from_utf8_lossy(&out));
 }
 
 fn hex(digit: u8) -> Option<u8> {
@@ -106,6 +108,8 @@ mod tests {
         assert_eq!(query.get("&a"), Some("&=?a"));
         assert_eq!(query.get("b"), Some("é%zz"));
         assert_eq!(query.get("c"), Some(""));
+        let pairs: Vec<_> = query.pairs().skip(2).collect();
+        assert_eq!(pairs, [("b", "é%zz"), ("c", ""), ("a", "3"), ("", "x")]);
         assert_eq!(Query::parse("x=%ff").get("x"), Some("\u{fffd}"));
     }
 }

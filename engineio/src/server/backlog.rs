@@ -76,10 +76,13 @@ impl Backlog {
             left -= *steps as usize;
             closed += 1;
         }
-        tracing::warn!(
-            closed,
-            "too much waits for all clients together; closed the slowest"
-        );
+        // None, when those that were closed before have not let go yet.
+        if closed > 0 {
+            tracing::warn!(
+                closed,
+                "too much waits for all clients together; closed the slowest"
+            );
+        }
     }
 }
 
@@ -88,4 +91,105 @@ fn steps_of(session: &Shared) -> Option<u32> {
     let slot = session.lock();
     let steps = Backlog::steps(slot.outbox.queued_bytes());
     (steps > 0 && !slot.outbox.has_overflowed()).then_some(steps)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        proto::{Frame, Sid, TransportKind, outbox::OutboxLimits},
+        server::{Fanout, SessionHandle},
+    };
+
+    const MOST_STEPS: usize = 100;
+
+    fn registry() -> Arc<Registry> {
+        Registry::new(MOST_STEPS * STEP_BYTES, Arc::default())
+    }
+
+    /// A session whose client asks for nothing.
+    fn session(registry: &Arc<Registry>, number: u8) -> SessionHandle {
+        let sid = Sid::from_random([number; Sid::LEN]).into();
+        let (kind, limits) = (TransportKind::Polling, OutboxLimits::default());
+        let shared = Arc::new(Shared::new(sid, kind, limits, registry.backlog()));
+        assert!(registry.insert(&shared));
+        SessionHandle(shared)
+    }
+
+    fn step() -> Frame {
+        let text = "x".repeat(STEP_BYTES - 5);
+        let frame = Frame::text(&text);
+        assert_eq!(frame.wire_len(), STEP_BYTES);
+        frame
+    }
+
+    fn fill(registry: &Arc<Registry>, steps: &[usize]) -> Vec<SessionHandle> {
+        let frame = step();
+        let fill = |(number, steps): (usize, &usize)| {
+            let session = session(registry, number as u8);
+            (0..*steps).for_each(|_| session.send(frame.clone()).unwrap());
+            session
+        };
+        steps.iter().enumerate().map(fill).collect()
+    }
+
+    fn closed(sessions: &[SessionHandle]) -> Vec<bool> {
+        sessions.iter().map(SessionHandle::is_closed).collect()
+    }
+
+    #[test]
+    fn the_largest_are_closed_first_until_an_eighth_is_free() {
+        let registry = registry();
+        let sessions = fill(&registry, &[10, 35, 15, 40]);
+        assert_eq!(closed(&sessions), [false; 4], "all that is allowed");
+        sessions[0].send(step()).unwrap();
+        assert_eq!(closed(&sessions), [false, false, false, true]);
+
+        let registry = self::registry();
+        let sessions = fill(&registry, &[9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 10]);
+        sessions[0].send(step()).unwrap();
+        let gone = closed(&sessions).into_iter().filter(|closed| *closed);
+        assert_eq!(
+            gone.count(),
+            2,
+            "18 to 20 of 101, so that no more than 84 are left"
+        );
+        assert!(sessions[10].is_closed());
+    }
+
+    #[test]
+    fn a_broadcast_meets_the_ceiling_though_nobody_takes_it_now() {
+        let registry = registry();
+        let sessions = fill(&registry, &[30, 30, 39]);
+        let mut fanout = Fanout::with_capacity(sessions.len());
+        for session in &sessions {
+            fanout.send(session, step()).unwrap();
+        }
+        assert_eq!(closed(&sessions), [false; 3], "not in the middle of it");
+        fanout.flush();
+        assert_eq!(closed(&sessions), [false, false, true]);
+    }
+
+    #[test]
+    fn those_that_are_being_closed_are_not_counted_again() {
+        let registry = registry();
+        let sessions = fill(&registry, &[20, 30, 50]);
+        sessions[0].send(step()).unwrap();
+        sessions[1].send(step()).unwrap();
+        assert_eq!(closed(&sessions), [false, false, true]);
+        assert!(sessions[2].send(step()).is_err());
+    }
+
+    #[test]
+    fn what_a_session_had_is_free_when_it_is_gone() {
+        let registry = registry();
+        let sessions = fill(&registry, &[20, 30]);
+        let backlog = registry.backlog();
+        assert_eq!(backlog.steps.load(Ordering::Relaxed), 50);
+        for session in &sessions {
+            registry.remove(session.id());
+        }
+        drop(sessions);
+        assert_eq!(backlog.steps.load(Ordering::Relaxed), 0);
+    }
 }

@@ -12,7 +12,7 @@ use std::{cell::LazyCell, collections::VecDeque, sync::Arc, vec};
 use parking_lot::Mutex;
 use tokio::{runtime::Handle, task::yield_now};
 
-use super::{SendError, SessionHandle, handle::Shared};
+use super::{SendError, SessionHandle, backlog::Backlog, handle::Shared};
 use crate::proto::{Frame, outbox::Enqueued};
 
 /// Sessions that are written to before other tasks run.
@@ -29,6 +29,8 @@ thread_local! {
 #[derive(Default)]
 pub struct Fanout {
     listed: Vec<Arc<Shared>>,
+    /// What waits for all may have grown, though nobody is listed.
+    grown: Option<Arc<Backlog>>,
 }
 
 impl Fanout {
@@ -37,6 +39,7 @@ impl Fanout {
     pub fn with_capacity(sessions: usize) -> Self {
         Self {
             listed: Vec::with_capacity(sessions),
+            grown: None,
         }
     }
 
@@ -82,6 +85,9 @@ impl Fanout {
     }
 
     fn list(&mut self, session: &SessionHandle, enqueued: Enqueued) {
+        if self.grown.is_none() {
+            self.grown = Some(Arc::clone(&session.0.backlog));
+        }
         if enqueued == Enqueued::WakeNeeded {
             self.listed.push(Arc::clone(&session.0));
         }
@@ -91,9 +97,10 @@ impl Fanout {
 impl Drop for Fanout {
     fn drop(&mut self) {
         let listed = std::mem::take(&mut self.listed);
-        if let Some(session) = listed.first() {
-            let backlog = Arc::clone(&session.backlog);
+        if !listed.is_empty() {
             LANE.with(|lane| lane.add(listed));
+        }
+        if let Some(backlog) = self.grown.take() {
             backlog.relieve();
         }
     }

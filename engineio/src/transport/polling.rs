@@ -3,6 +3,7 @@
 use std::{
     future::poll_fn,
     pin::{Pin, pin},
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -69,12 +70,34 @@ async fn next_frame<B: Body>(
     idle: Duration,
     deadline: Instant,
 ) -> Result<Option<Frame<B::Data>>, BodyError> {
-    let due = deadline.min(Instant::now() + idle);
-    match timeout_at(due, poll_fn(|cx| body.as_mut().poll_frame(cx))).await {
-        Err(_) => Err(BodyError::TimedOut),
-        Ok(None) => Ok(None),
-        Ok(Some(frame)) => frame.map(Some).map_err(|_| BodyError::Broken),
+    let mut poll = |cx: &mut Context<'_>| {
+        let frame = body.as_mut().poll_frame(cx);
+        frame.map(|frame| frame.transpose().map_err(|_| BodyError::Broken))
+    };
+    match at_once(&mut poll).await {
+        Some(frame) => frame,
+        None => {
+            let due = deadline.min(Instant::now() + idle);
+            let frame = timeout_at(due, poll_fn(poll)).await;
+            frame.unwrap_or(Err(BodyError::TimedOut))
+        }
     }
+}
+
+/// What is there now, or when everything else of this task has had a turn: hyper hands over the body
+/// that came with its head only then. A timer for that moment would be the earliest of all, and
+/// setting it would cost a system call for every request.
+async fn at_once<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Option<T> {
+    let mut asked = false;
+    poll_fn(|cx| match poll(cx) {
+        Poll::Ready(ready) => Poll::Ready(Some(ready)),
+        Poll::Pending if std::mem::replace(&mut asked, true) => Poll::Ready(None),
+        Poll::Pending => {
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+    })
+    .await
 }
 
 /// Throws at most `max_bytes` more away.

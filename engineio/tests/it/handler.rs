@@ -31,6 +31,7 @@ type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 struct App {
     gate: Arc<Notify>,
     turns: Arc<AtomicUsize>,
+    messages: Arc<AtomicUsize>,
     events: mpsc::UnboundedSender<&'static str>,
 }
 
@@ -38,6 +39,8 @@ struct Session {
     session: SessionHandle,
     gate: Arc<Notify>,
     turns: Arc<AtomicUsize>,
+    /// How many of all sessions together have come.
+    messages: Arc<AtomicUsize>,
     events: mpsc::UnboundedSender<&'static str>,
     task: Option<Task>,
     due: Option<Instant>,
@@ -52,6 +55,7 @@ impl Application for App {
             session,
             gate: Arc::clone(&self.gate),
             turns: Arc::clone(&self.turns),
+            messages: Arc::clone(&self.messages),
             events: self.events.clone(),
             task: None,
             due: None,
@@ -63,7 +67,9 @@ impl Handler for Session {
     fn handle_message(&mut self, message: Message<'_>, now: Instant) {
         let Message::Text(text) = message else { return };
         let (session, gate) = (self.session.clone(), Arc::clone(&self.gate));
+        let before = self.messages.fetch_add(1, Ordering::Relaxed);
         match text {
+            "how many" => drop(session.send(Frame::text(&before.to_string()))),
             "work" => {
                 self.task = Some(Box::pin(async move {
                     gate.notified().await;
@@ -133,6 +139,7 @@ impl Rig {
         let app = App {
             gate: Arc::clone(&gate),
             turns: Arc::clone(&turns),
+            messages: Arc::default(),
             events: sender,
         };
         let server = TestServer::serving(&Server::new(config, app)).await;
@@ -177,6 +184,22 @@ async fn messages_wait_while_the_handler_is_busy() {
     rig.gate.notify_one();
     assert_eq!(ws.text().await, "4done");
     assert_eq!(ws.text().await, "4next");
+}
+
+#[tokio::test]
+async fn one_that_sends_much_at_once_does_not_hold_up_another() {
+    let rig = Rig::start().await;
+    let (mut busy, mut other) = (rig.open().await, rig.open().await);
+    let burst = frame(0x81, b"4x").repeat(2_000);
+    // The server has its turn when both have been sent, and comes to the busy one first.
+    busy.http.write(burst).await;
+    other.send("4how many").await;
+    let before: usize = other.text().await[1..].parse().unwrap();
+    assert!(before > 0, "the other one was first: nothing is shown");
+    assert!(
+        before < 300,
+        "{before} messages came before that of the other"
+    );
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ pub(super) fn check(data: &[u8]) {
     assert_eq!(frame.messages(), 2);
     let shown = format!("Frame(2 messages, {} bytes)", frame.wire_len());
     assert_eq!(format!("{frame:?}"), shown, "no contents in a log");
-    assert!(frame.as_one_slice().is_none());
+    assert!(frame.as_one_slice(BinaryForm::Base64).is_none());
 
     let records: Vec<Bytes> = frame.records().collect();
     let [text, binary] = &records[..] else {
@@ -53,7 +53,7 @@ pub(super) fn check(data: &[u8]) {
 fn check_long(data: &[u8]) {
     let long = data.repeat(0x1_0000 / data.len() + 1);
     let frame = Frame::binary(Bytes::copy_from_slice(&long));
-    assert!(frame.as_one_slice().is_none());
+    assert!(frame.as_one_slice(BinaryForm::Frames).is_none());
     let wire: Vec<u8> = frame
         .stream_slices(BinaryForm::Frames)
         .collect::<Vec<_>>()
@@ -66,7 +66,7 @@ fn check_alone(records: &[Bytes], data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     for frame in [Frame::text(&text), Frame::packet(&format!("4{text}"))] {
         assert_eq!(frame.records().next().as_ref(), records.first());
-        let slice = frame.as_one_slice().expect("one text");
+        let slice = frame.as_one_slice(BinaryForm::Base64).expect("one text");
         assert_eq!(slice.len(), frame.wire_len());
     }
     let binary = Frame::binary(Bytes::copy_from_slice(data));
