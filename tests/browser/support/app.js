@@ -9,15 +9,17 @@ const LISTENING = /^listening on http:\/\/127\.0\.0\.1:(\d+)$/;
 export const PASSWORD = "correct horse battery";
 
 export class App {
-  static async start() {
+  /** `options` are further arguments of the command line. */
+  static async start(options = []) {
     const app = new App();
+    app.options = options;
     app.dataDir = await mkdtemp(path.join(tmpdir(), "parlance-browser-"));
     await app.listen(0);
     return app;
   }
 
   async listen(port) {
-    const options = ["--listen", `localhost:${port}`, "--data-dir", this.dataDir, "--rate-limits", "off"];
+    const options = ["--listen", `localhost:${port}`, "--data-dir", this.dataDir, "--rate-limits", "off", ...this.options];
     this.server = await Server.start(binary("parlance"), options, { pattern: LISTENING });
     this.url = this.server.url;
   }
