@@ -173,7 +173,7 @@ export function stopEditing() {
 
 export function editRow() {
   const { text } = state.editing;
-  const field = el('textarea', { id: 'edit', rows: '1', maxlength: '8000', 'aria-label': 'Edit message', dir: 'auto' });
+  const field = el('textarea', { id: 'edit', rows: '1', 'aria-label': 'Edit message', dir: 'auto' });
   field.value = text;
   const save = async () => {
     const { chatId, id, version, was, text: next } = state.editing;

@@ -100,7 +100,7 @@ const FIELDS = {
   currentPassword: 'The present password', newPassword: 'The new password', participantIds: 'The list of people',
 };
 
-const seconds = (ms) => { const whole = Math.max(1, Math.ceil(ms / 1000)); return whole === 1 ? 'a second' : `${whole} seconds`; };
+export const seconds = (ms) => { const whole = Math.max(1, Math.ceil(ms / 1000)); return whole === 1 ? 'a second' : `${whole} seconds`; };
 
 /** A failure in one plain sentence. The server's sentences name fields as programs know them. */
 export function explain(error) {
