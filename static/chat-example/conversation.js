@@ -151,9 +151,12 @@ export async function toLatest() {
   readWhatIsSeen();
 }
 
+let wasAtBottom = true;
+
 function onScroll() {
   const chat = openChat();
   if (!chat) return;
+  wasAtBottom = isAtBottom();
   drawJump(chat);
   readWhatIsSeen();
   const { scrollTop, scrollHeight, clientHeight } = $('scroller');
@@ -277,7 +280,8 @@ export function listenConversation() {
   $('jump').addEventListener('click', () => { toLatest(); $('draft').focus(); });
   $('back').addEventListener('click', closeChat);
   addEventListener('hashchange', showAddressed);
-  addEventListener('resize', () => { if (openChat() && isAtBottom()) toBottom(); });
+  // Who was at the end stays there when the window or the draft changes its size.
+  new ResizeObserver(() => { if (wasAtBottom) toBottom(); }).observe($('scroller'));
   document.addEventListener('visibilitychange', readWhatIsSeen);
   on('listed', showAddressed);
   on('dropped', (chat) => { if (chat.id === state.openId) { state.openId = null; history.replaceState(null, '', location.pathname + location.search); } });

@@ -106,8 +106,9 @@ export function addChat(summary) {
 
 function mergeSummary(chat, summary) {
   chat.participants = mergeReceipts(chat.participants, summary.participants);
+  // What was read here may not have been told yet.
+  if (summary.rev === chat.rev && summary.readSeq >= chat.readSeq) chat.unreadCount = summary.unreadCount;
   chat.readSeq = Math.max(chat.readSeq, summary.readSeq);
-  if (summary.rev === chat.rev) chat.unreadCount = summary.unreadCount;
   changed();
   return chat;
 }

@@ -69,6 +69,7 @@ test("a group: made, grown, shrunk, left", async () => {
   await gus.change("Ivy Iron", "Remove from the group", "Really remove?");
   await ivy.isTold("removed you");
   await ivy.row("Hiking").waitFor({ state: "detached" });
+  await ivy.page.getByText("Choose a chat, or start a new one.").waitFor();
   await hal.sees("removed Ivy Iron");
 
   await gus.page.getByRole("button", { name: "Add people" }).click();

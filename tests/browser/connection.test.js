@@ -138,3 +138,23 @@ test("who is too fast is told for how long", async () => {
   await person.hasCome("Quick", "Sent");
   await done(person);
 });
+
+test("what was read while there was no line is told when there is one", async () => {
+  const { first, second, chat } = await app.pair("Val Vine", "Wyn Wood");
+  const line = {};
+  const person = await throughLine(second, line);
+  await person.row("Val Vine").getByLabel("1 unread").waitFor();
+  line.isDown = true;
+  await line.cut();
+  await person.page.locator("#connection").filter({ hasText: "Reconnecting" }).waitFor();
+  await person.open("Val Vine");
+  await person.sees("The first");
+  await person.row("Val Vine").getByLabel("unread").waitFor({ state: "detached" });
+  line.isDown = false;
+  await hasSent(person, line, /"mark-read",\{"chatId":"[^"]+","seq":1\}/);
+  await person.page.locator("#connection").waitFor({ state: "hidden" });
+  assert.equal(await person.row("Val Vine").getByLabel("unread").count(), 0);
+  await say(first, chat, "The second");
+  await person.sees("The second");
+  await done(person);
+});

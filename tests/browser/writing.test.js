@@ -28,6 +28,23 @@ test("a message over the limit is kept, counted and not sent; one at the limit i
   await done(person);
 });
 
+test("a draft that grows does not cover the newest message", async () => {
+  const { second } = await app.pair("Gil Gate", "Hob Hill");
+  const person = await visit(second, PHONE);
+  const { page } = person;
+  await person.open("Gil Gate");
+  for (let number = 1; number < 15; number += 1) await person.draft.fill(`Line ${number}`).then(() => page.getByRole("button", { name: "Send", exact: true }).click());
+  await person.hasCome("Line 14", "Sent");
+  const gap = () => page.locator("#scroller").evaluate((node) => node.scrollHeight - node.scrollTop - node.clientHeight);
+  const height = () => page.locator("#scroller").evaluate((node) => node.clientHeight);
+  const before = await height();
+  await person.draft.fill("a\nb\nc\nd\ne");
+  await page.waitForFunction((most) => document.querySelector("#scroller").clientHeight < most, before);
+  await page.evaluate(() => new Promise(requestAnimationFrame));
+  assert.ok((await gap()) < 2);
+  await done(person);
+});
+
 test("each message runs in its own direction", async () => {
   const [cat, dov] = [await app.register("Cat Cloud"), await app.register("דב דוב")];
   const chat = await cat.call("POST", "/api/chats", { participantIds: [dov.id] });
