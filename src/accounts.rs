@@ -6,8 +6,12 @@ use secrecy::ExposeSecret as _;
 
 use crate::app::{StartError, open_chat};
 use crate::chat::NewUser;
+use crate::chat::auth::hash;
 use crate::chat::domain::{Email, Password, PersonName, Problem, Role, User};
 use crate::config::{CreateUser, Problems, StorageSettings, generate};
+
+/// Fewer can be guessed, and the admin page shows everybody.
+const ADMIN_PASSWORD_CHARS: usize = 12;
 
 /// An account that is about to be made.
 #[derive(Debug)]
@@ -78,6 +82,28 @@ impl Account {
         chat.close().await;
         Ok(user)
     }
+}
+
+/// The hash of a password for the admin page.
+///
+/// # Errors
+/// It is too short, or the machine has no randomness.
+pub fn hash_admin_password(password: &str) -> Result<String, AdminPasswordError> {
+    if password.chars().count() < ADMIN_PASSWORD_CHARS {
+        return Err(AdminPasswordError::Short);
+    }
+    hash(password.as_bytes()).map_err(AdminPasswordError::Hash)
+}
+
+/// Why a password for the admin page has no hash.
+#[derive(Debug, thiserror::Error)]
+pub enum AdminPasswordError {
+    /// It could be guessed.
+    #[error("the password needs at least {ADMIN_PASSWORD_CHARS} characters")]
+    Short,
+    /// The machine lacks what is needed.
+    #[error("cannot hash the password")]
+    Hash(#[source] crate::chat::Error),
 }
 
 fn said(problem: Problem) -> String {

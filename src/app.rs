@@ -8,12 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::{sleep, timeout};
 
+use crate::chat::auth::verify;
 use crate::chat::{self, Chat, ChatConfig, Durability, OpenError, RateLimits};
 use crate::config::{
-    DATA_DIR, Drain, Limits, Listen, Origins, SecretError, Settings, StorageSettings, bytes,
+    AdminUi, DATA_DIR, Drain, Limits, Listen, Origins, SecretError, Settings, StorageSettings,
+    bytes,
 };
 use crate::drain::drain;
 use crate::http::{
@@ -23,7 +25,9 @@ use crate::http::{
 use crate::metrics::Metrics;
 use crate::shutdown::Reloads;
 use crate::site::{Inside, SessionPass, Whole};
-use crate::socketio::{ClientBundles, ConnectError, ConnectRequest, Io, IoBuilder};
+use crate::socketio::{
+    ADMIN_NAMESPACE, AdminOptions, ClientBundles, ConnectError, ConnectRequest, Io, IoBuilder,
+};
 
 /// The largest packet or request body of a Socket.IO client, in bytes; it is
 /// told, and splits by it.
@@ -101,12 +105,15 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     });
     let chat = chat.await?;
     let metrics = Metrics::default();
-    let io = sockets(&settings.origins, &metrics)
-        .namespace("/", |namespace| {
-            // After the chat's own middleware: who gets here has shown a token.
-            chat::events::namespace(&chat, namespace).use_middleware(settle)
-        })
-        .build();
+    let io = sockets(&settings, &metrics).namespace("/", |namespace| {
+        // After the chat's own middleware: who gets here has shown a token.
+        chat::events::namespace(&chat, namespace).use_middleware(settle)
+    });
+    let io = match settings.admin_ui {
+        Some(admin_ui) => with_admin_page(io, admin_ui),
+        None => io,
+    };
+    let io = io.build();
     chat.attach(&io);
     let drain = settings.drain;
     let gate = Arc::new(Gate {
@@ -148,7 +155,21 @@ async fn bind(listen: &Listen) -> Result<Server, StartError> {
     Server::bind(&addresses).map_err(StartError::Listen)
 }
 
-/// A session whose client has shown a token waits for nothing any more.
+/// Lets the official admin page connect.
+fn with_admin_page(io: IoBuilder, admin_ui: AdminUi) -> IoBuilder {
+    let hash = admin_ui.password_hash;
+    let verify = move |password: &str| verify(password.as_bytes(), hash.expose_secret());
+    let options = AdminOptions::new(&admin_ui.user, verify)
+        .mode(admin_ui.mode)
+        .allow_commands(admin_ui.commands)
+        .show_arguments(admin_ui.arguments)
+        .describe(chat::events::describe);
+    // After the page's own middleware: who gets here has logged in.
+    io.instrument(options)
+        .namespace(ADMIN_NAMESPACE, |admins| admins.use_middleware(settle))
+}
+
+/// A session whose client has shown who they are waits for nothing any more.
 async fn settle(request: ConnectRequest) -> Result<(), ConnectError> {
     if let Some(SessionPass(pass)) = request.handshake().attached() {
         pass.settle();
@@ -202,6 +223,13 @@ fn make_data_dir(storage: &StorageSettings) -> Result<(), StartError> {
 fn warn_of(settings: &Settings) {
     if settings.limits.rates == RateLimits::Off {
         tracing::warn!("rate limits are off: for load tests only");
+    }
+    if settings
+        .admin_ui
+        .as_ref()
+        .is_some_and(|admin_ui| admin_ui.arguments)
+    {
+        tracing::warn!("the admin page shows what people write to each other");
     }
     if settings.storage.durability == Durability::Relaxed {
         tracing::warn!("durability is relaxed: a power cut loses the last acknowledged messages");
@@ -279,10 +307,10 @@ impl Running {
 }
 
 /// The Socket.IO server, with the chat profile's limits.
-fn sockets(origins: &Origins, metrics: &Metrics) -> IoBuilder {
+fn sockets(settings: &Settings, metrics: &Metrics) -> IoBuilder {
     let engine = engineio::Config {
         max_payload: MAX_PAYLOAD_BYTES,
-        cors: engine_cors(origins),
+        cors: engine_cors(&settings.origins, settings.admin_ui.is_some()),
         metrics: Arc::clone(&metrics.engine),
         ..engineio::Config::default()
     };
@@ -299,7 +327,8 @@ fn sockets(origins: &Origins, metrics: &Metrics) -> IoBuilder {
     }
 }
 
-fn engine_cors(origins: &Origins) -> Option<engineio::Cors> {
+/// The official admin page asks for credentials. There is no cookie of ours that it could send.
+fn engine_cors(origins: &Origins, credentials: bool) -> Option<engineio::Cors> {
     let origins = match origins {
         Origins::Own => return None,
         Origins::Any => engineio::Origins::Any,
@@ -307,6 +336,7 @@ fn engine_cors(origins: &Origins) -> Option<engineio::Cors> {
     };
     Some(engineio::Cors {
         origins,
+        credentials,
         ..engineio::Cors::default()
     })
 }

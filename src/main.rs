@@ -27,6 +27,7 @@ fn main() -> ExitCode {
         Some(Command::Serve(options)) => serve(&options),
         Some(Command::Doctor(options)) => examine(&options),
         Some(Command::User(UserCommand::Create(options))) => create_user(&options),
+        Some(Command::HashPassword) => hash_password(),
         Some(Command::Backup(options)) => copy(transfer::backup(&options)),
         Some(Command::Migrate(options)) => copy(transfer::migrate(&options)),
     };
@@ -111,6 +112,12 @@ fn create_user(options: &CreateUser) -> anyhow::Result<()> {
     let account = accounts::Account::read(options, || first_line(io::stdin().lock()))?;
     let user = runtime()?.block_on(account.create())?;
     say(&format!("created {} {}\n", user.role.as_str(), user.id))
+}
+
+fn hash_password() -> anyhow::Result<()> {
+    let password = first_line(io::stdin().lock()).context("cannot read the password")?;
+    let hash = accounts::hash_admin_password(&password)?;
+    say(&format!("{hash}\n"))
 }
 
 /// Runs one of the commands that copy a store, and says what it did.

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use crate::proto::{CloseReason, TransportKind};
+use crate::proto::{CloseReason, Message, TransportKind};
 
 /// A number that only rises.
 #[derive(Debug, Default)]
@@ -120,6 +120,8 @@ pub struct Metrics {
     pub upgrade_time: Histogram,
     /// Messages that clients have sent.
     pub messages: Counter,
+    /// Bytes of those messages, decoded: without headers, masks and base64.
+    pub message_bytes: Counter,
     /// From a ping to its pong.
     pub ping_round_trip: Histogram,
 }
@@ -133,6 +135,7 @@ impl Default for Metrics {
             upgrades: Counter::default(),
             upgrade_time: Histogram::of_times(),
             messages: Counter::default(),
+            message_bytes: Counter::default(),
             ping_round_trip: Histogram::of_times(),
         }
     }
@@ -146,6 +149,16 @@ impl Metrics {
     #[must_use]
     pub fn opened(&self, transport: TransportKind) -> &Counter {
         &self.opened[transport as usize]
+    }
+
+    /// Counts a message of a client.
+    pub(crate) fn note_message(&self, message: &Message<'_>) {
+        self.messages.count();
+        let bytes = match message {
+            Message::Text(text) => text.len(),
+            Message::Binary(data) => data.len(),
+        };
+        self.message_bytes.add(bytes as u64);
     }
 
     /// Sessions closed for this reason.

@@ -9,7 +9,7 @@
 //! authorises, is the only caller of `storage`, and tells `live` what to say.
 
 pub mod api;
-mod auth;
+pub(crate) mod auth;
 mod config;
 pub mod domain;
 mod error;

@@ -41,7 +41,7 @@ impl Cli {
     }
 
     fn keep(&mut self, problems: Problems) {
-        use super::options::Command::{Backup, Doctor, Migrate, Serve, User};
+        use super::options::Command::{Backup, Doctor, HashPassword, Migrate, Serve, User};
         use super::options::UserCommand::Create;
         let storage = match &mut self.command {
             None => &mut self.serve.storage,
@@ -49,6 +49,8 @@ impl Cli {
             Some(User(Create(create))) => &mut create.storage,
             Some(Backup(options)) => &mut options.storage,
             Some(Migrate(options)) => &mut options.storage,
+            // It reads no setting.
+            Some(HashPassword) => return,
         };
         storage.file_problems = problems;
     }

@@ -6,6 +6,7 @@
 //! which reports every problem at once. The libraries below know nothing of
 //! this module.
 
+mod admin_ui;
 mod database;
 mod file;
 mod host_tokens;
@@ -18,6 +19,7 @@ mod reference;
 mod secret;
 mod settings;
 
+pub use admin_ui::AdminUi;
 pub use database::Database;
 pub use host_tokens::bytes;
 pub use limits::Limits;

@@ -50,6 +50,8 @@ pub enum Command {
     /// Manage the accounts in the database
     #[command(subcommand)]
     User(UserCommand),
+    /// Print the hash of a password, the first line of standard input, for --admin-ui-password-hash
+    HashPassword,
     /// Copy the database into a new SQLite file, while the server runs
     Backup(Box<BackupOptions>),
     /// Move everything into another, empty database; stop the server first
@@ -114,6 +116,9 @@ pub struct ServeOptions {
     /// Metrics.
     #[command(flatten, next_help_heading = "Metrics")]
     pub metrics: MetricsOptions,
+    /// The admin page.
+    #[command(flatten, next_help_heading = "Admin page")]
+    pub admin_ui: AdminUiOptions,
     /// Operation.
     #[command(flatten, next_help_heading = "Operation")]
     pub operation: OperationOptions,
@@ -376,6 +381,57 @@ pub struct MetricsOptions {
         hide_env_values = true
     )]
     pub metrics_listen: Option<String>,
+}
+
+/// The official admin page, `@socket.io/admin-ui`, which connects to the namespace `/admin`.
+#[derive(Debug, Clone, Args)]
+pub struct AdminUiOptions {
+    /// Whether the official admin page may connect, and what it shows: `production`, totals alone;
+    /// `development`, sockets, rooms and events. The page's origin must be among --cors-origins
+    #[arg(
+        long,
+        value_name = "off|production|development",
+        env = "PARLANCE_ADMIN_UI",
+        default_value = "off",
+        hide_env_values = true
+    )]
+    pub admin_ui: String,
+    /// The name to log in with there
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "PARLANCE_ADMIN_UI_USER",
+        default_value = "admin",
+        hide_env_values = true
+    )]
+    pub admin_ui_user: String,
+    /// The password's hash, from `parlance hash-password`
+    #[arg(
+        long,
+        value_name = "HASH",
+        env = "PARLANCE_ADMIN_UI_PASSWORD_HASH",
+        hide_env_values = true
+    )]
+    pub admin_ui_password_hash: Option<SecretString>,
+    /// `read-only`, or `commands`: whoever logs in there emits events, moves sockets between rooms and
+    /// disconnects them, past every rule of the chat
+    #[arg(
+        long,
+        value_name = "read-only|commands",
+        env = "PARLANCE_ADMIN_UI_ACCESS",
+        default_value = "read-only",
+        hide_env_values = true
+    )]
+    pub admin_ui_access: String,
+    /// Of events, `names` alone, or their `arguments` too: what people write to each other
+    #[arg(
+        long,
+        value_name = "names|arguments",
+        env = "PARLANCE_ADMIN_UI_SHOW",
+        default_value = "names",
+        hide_env_values = true
+    )]
+    pub admin_ui_show: String,
 }
 
 /// How the server runs.

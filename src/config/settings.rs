@@ -8,6 +8,7 @@ use http::Uri;
 use secrecy::ExposeSecret as _;
 use tracing_subscriber::EnvFilter;
 
+use super::admin_ui::{self, AdminUi};
 use super::database::Database;
 use super::host_tokens::{algorithm_name, host_tokens, long_enough};
 use super::limits::Limits;
@@ -52,6 +53,8 @@ pub struct Settings {
     pub trusted_proxies: TrustedProxies,
     /// Who may read the metrics.
     pub metrics: MetricsSettings,
+    /// The official admin page.
+    pub admin_ui: Option<AdminUi>,
     /// What goes to the log, as [`EnvFilter`] reads it.
     pub log: String,
     /// How the log is written.
@@ -111,6 +114,7 @@ impl ServeOptions {
         let host_tokens = host_tokens(&self.host_jwt, problems);
         let (limits, trusted_proxies) = (self.limits.read(problems), self.limits.proxies(problems));
         let metrics = self.metrics.read(problems);
+        let admin_ui = self.admin_ui.read(problems);
         let log = problems.take(LOG, log_filter(&self.operation.log));
         let log_format = self.operation.log_format(problems);
         let drain = self.operation.drain(problems);
@@ -125,6 +129,7 @@ impl ServeOptions {
             limits: limits?,
             trusted_proxies: trusted_proxies?,
             metrics: metrics?,
+            admin_ui,
             log: log?,
             log_format: log_format?,
             drain: drain?,
@@ -226,17 +231,17 @@ fn log_filter(text: &str) -> Result<String, String> {
     }
 }
 
-/// One of two words.
-pub(super) fn choose<T: Copy>(
+/// One of a few words.
+pub(super) fn choose<T: Copy, const N: usize>(
     setting: &'static str,
     text: &str,
-    choices: [(&str, T); 2],
+    choices: [(&str, T); N],
     problems: &mut Problems,
 ) -> Option<T> {
     let found = choices.iter().find(|(name, _)| *name == text);
     if found.is_none() {
-        let [(one, _), (other, _)] = choices;
-        problems.add(setting, format!("`{text}` is neither {one} nor {other}"));
+        let words = choices.map(|(word, _)| word).join(", ");
+        problems.add(setting, format!("`{text}` is none of {words}"));
     }
     found.map(|(_, value)| *value)
 }
@@ -272,6 +277,9 @@ impl fmt::Display for Settings {
         }
         line("trusted-proxies", &self.trusted_proxies)?;
         for (name, value) in self.metrics.lines() {
+            line(name, &value)?;
+        }
+        for (name, value) in admin_ui::lines(self.admin_ui.as_ref()) {
             line(name, &value)?;
         }
         line("drain-delay", &self.drain.delay.as_secs())?;

@@ -30,6 +30,11 @@ fn every_problem_is_reported_at_once_and_no_secret_is_repeated() {
         "--metrics=on",
         "--metrics-token=hunter2",
         "--metrics-listen=here",
+        "--admin-ui=production",
+        "--admin-ui-user=",
+        "--admin-ui-password-hash=hunter2",
+        "--admin-ui-access=all",
+        "--admin-ui-show=all",
         "--log=a=b=c",
         "--tls-key=Cargo.toml",
         "--log-format=xml",
@@ -60,6 +65,10 @@ fn every_problem_is_reported_at_once_and_no_secret_is_repeated() {
             "--metrics (PARLANCE_METRICS)",
             "--metrics-token (PARLANCE_METRICS_TOKEN)",
             "--metrics-listen (PARLANCE_METRICS_LISTEN)",
+            "--admin-ui-access (PARLANCE_ADMIN_UI_ACCESS)",
+            "--admin-ui-show (PARLANCE_ADMIN_UI_SHOW)",
+            "--admin-ui-user (PARLANCE_ADMIN_UI_USER)",
+            "--admin-ui-password-hash (PARLANCE_ADMIN_UI_PASSWORD_HASH)",
             LOG,
             "--log-format (PARLANCE_LOG_FORMAT)",
             "--drain-delay (PARLANCE_DRAIN_DELAY)",
@@ -123,4 +132,30 @@ fn a_public_key_goes_with_no_shared_algorithm() {
         .host_tokens
         .expect("configured");
     assert_eq!(tokens.algorithm, HostAlgorithm::Hs256);
+}
+
+#[test]
+fn nobody_is_let_into_the_admin_page_without_a_password_that_is_hard_to_guess() {
+    let hash = crate::chat::auth::hash(b"correct horse battery").expect("randomness");
+    let with = |more: &[&str]| validate(&[&["--admin-ui=development"], more].concat());
+    with(&[]).expect_err("no password");
+    with(&["--admin-ui-password-hash=correct horse battery"]).expect_err("the password itself");
+    let option = format!("--admin-ui-password-hash={hash}");
+    let text = with(&[&option]).expect("good").to_string();
+    assert!(!text.contains(&hash), "{text}");
+    for line in [
+        "admin-ui                     development\n",
+        "admin-ui-user                admin\n",
+        "admin-ui-access              read-only\n",
+        "admin-ui-show                names\n",
+    ] {
+        assert!(text.contains(line), "{line} in {text}");
+    }
+    let off = validate(&[]).expect("good");
+    assert!(
+        off.admin_ui.is_none()
+            && off
+                .to_string()
+                .contains("admin-ui                     off\n")
+    );
 }

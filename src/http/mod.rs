@@ -2,6 +2,18 @@
 //!
 //! It knows nothing of chat. What goes wrong on the way to a handler is a
 //! [`Refusal`]; the application that owns a [`Router`] says how that reads.
+// Nothing that a peer sends may panic. Where an index cannot be wrong, its place says why.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
 
 mod admission;
 mod cors;

@@ -57,6 +57,10 @@ impl<S: 'static> Router<S> {
     /// When `path` cannot stand beside an earlier one; routes are constants,
     /// so the first start of the program shows it.
     #[must_use]
+    #[expect(
+        clippy::expect_used,
+        reason = "routes are constants: the first start shows it"
+    )]
     pub fn route(mut self, method: Method, path: &'static str, handler: impl Handler<S>) -> Self {
         let handler: Box<dyn Handler<S>> = Box::new(handler);
         match self.routes.iter_mut().find(|(known, _)| *known == path) {
@@ -115,7 +119,7 @@ impl<S: 'static> Router<S> {
             .paths
             .at(parts.uri.path())
             .map_err(|_| Refusal::NotFound)?;
-        let methods = &self.routes[*matched.value].1;
+        let (_, methods) = self.routes.get(*matched.value).ok_or(Refusal::NotFound)?;
         if parts.method == Method::OPTIONS {
             return Ok(options(methods));
         }

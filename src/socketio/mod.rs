@@ -23,6 +23,7 @@
 //! ```
 
 pub mod adapter;
+pub mod admin;
 pub mod guide;
 pub mod proto;
 mod server;
@@ -32,6 +33,7 @@ mod server;
 pub mod conformance {}
 
 pub use adapter::{JoinError, RecoveryOptions, RoomEvent};
+pub use admin::{ADMIN_NAMESPACE, AdminMode, AdminOptions};
 pub use proto::args::{Args, ArgsError};
 pub use proto::connection::ConnectionLimits;
 pub use proto::encode::EncodeError;
@@ -45,10 +47,11 @@ pub use server::extract::{
     State, TryData,
 };
 pub use server::handler::{Ack, ConnectError, ConnectRequest, Event};
-pub use server::io::{Io, IoBuilder};
+pub use server::io::{Io, IoBuilder, WeakIo};
 pub use server::namespace::{Namespace, NamespaceBuilder};
 pub use server::namespaces::{NamespaceRule, ParentNamespace};
 pub use server::operators::Broadcast;
+pub use server::outgoing::Emitted;
 pub use server::reason::DisconnectReason;
 pub use server::socket::{EmitError, Socket};
 

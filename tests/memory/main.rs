@@ -14,7 +14,7 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 /// Live bytes that an idle connection may hold: one that has joined a room, sent one event and got
 /// its answer. Resident memory is a little more, by what the allocator rounds up.
-const MOST_BYTES: usize = 3700;
+const MOST_BYTES: usize = 2900;
 /// Connections before anything is counted: they fill what is allocated once for all.
 const FIRST: usize = 64;
 /// Connections that are counted. A power of two with `FIRST` left out would catch every table just

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 
 use super::packet::encode_base64_into;
 
@@ -65,7 +65,7 @@ impl Frame {
     /// A frame of one text message.
     #[must_use]
     pub fn text(text: &str) -> Self {
-        let mut builder = Self::builder();
+        let mut builder = Self::builder_for(text.len());
         builder.buffer.extend_from_slice(text.as_bytes());
         builder.finish()
     }
@@ -79,12 +79,19 @@ impl Frame {
     /// Starts a frame whose text is written piece by piece, for example by a serialiser.
     #[must_use]
     pub fn builder() -> FrameBuilder {
-        let mut buffer = Vec::with_capacity(128);
+        Self::builder_for(117)
+    }
+
+    /// As [`Frame::builder`], with room for a text of so many bytes.
+    #[must_use]
+    pub fn builder_for(text_bytes: usize) -> FrameBuilder {
+        let mut buffer = Vec::with_capacity(MAX_HEADER + 1 + text_bytes);
         buffer.extend_from_slice(&[0; MAX_HEADER]);
         buffer.push(b'4');
         FrameBuilder {
             buffer,
             attachments: Vec::new(),
+            unchecked: false,
         }
     }
 
@@ -184,14 +191,17 @@ impl fmt::Debug for Frame {
 
 impl Wire {
     /// Turns a buffer that begins with [`MAX_HEADER`] free bytes into a finished text frame.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "the buffer begins with room for the longest header"
+    )]
     fn finish(mut buffer: Vec<u8>) -> Self {
         let (header, header_len) = header(FIN_TEXT, buffer.len() - MAX_HEADER);
         let start = MAX_HEADER - usize::from(header_len);
         buffer[start..MAX_HEADER].copy_from_slice(&header[..usize::from(header_len)]);
-        Self {
-            bytes: Bytes::from(buffer).slice(start..),
-            header_len,
-        }
+        let mut bytes = Bytes::from(buffer);
+        bytes.advance(start);
+        Self { bytes, header_len }
     }
 
     fn packet(&self) -> Bytes {
@@ -224,6 +234,10 @@ impl Attachment {
         })
     }
 
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "a header is at most as long as its array"
+    )]
     fn slices(&self, form: BinaryForm) -> [&[u8]; 2] {
         match form {
             BinaryForm::Frames => [&self.header[..usize::from(self.header_len)], &self.data],
@@ -261,6 +275,8 @@ fn header(first: u8, payload_len: usize) -> ([u8; MAX_HEADER], u8) {
 pub struct FrameBuilder {
     buffer: Vec<u8>,
     attachments: Vec<Attachment>,
+    /// Bytes came through [`io::Write`], which may be anything.
+    unchecked: bool,
 }
 
 impl FrameBuilder {
@@ -279,8 +295,14 @@ impl FrameBuilder {
     /// Finishes the frame. A text that is not valid UTF-8 (possible through [`io::Write`] only) has
     /// the bad bytes replaced by U+FFFD, because a client would close the connection over it.
     #[must_use]
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "the buffer begins with room for the longest header"
+    )]
     pub fn finish(mut self) -> Frame {
-        if let Err(error) = std::str::from_utf8(&self.buffer[MAX_HEADER..]) {
+        if self.unchecked
+            && let Err(error) = std::str::from_utf8(&self.buffer[MAX_HEADER..])
+        {
             let valid = MAX_HEADER + error.valid_up_to();
             let repaired = String::from_utf8_lossy(&self.buffer[valid..]).into_owned();
             self.buffer.truncate(valid);
@@ -292,6 +314,7 @@ impl FrameBuilder {
 
 impl io::Write for FrameBuilder {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.unchecked = true;
         self.buffer.extend_from_slice(bytes);
         Ok(bytes.len())
     }

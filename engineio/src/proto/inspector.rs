@@ -76,20 +76,24 @@ impl Inspector {
     ///
     /// # Errors
     /// [`Violation`], and the stream is to be closed.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "a header is whole before it is longer than the array"
+    )]
     pub fn pass(&mut self, bytes: &[u8], now: Instant) -> Result<usize, Violation> {
         if self.payload_left > 0 {
             return Ok(self.pass_payload(bytes));
         }
-        for (index, &byte) in bytes.iter().enumerate() {
-            self.header[usize::from(self.header_len)] = byte;
-            self.header_len += 1;
+        let mut passed = 0;
+        while passed < bytes.len() {
+            passed += self.take_header(&bytes[passed..]);
             if let Some(payload_len) = self.payload_len() {
                 self.header_len = 0;
                 self.begin_frame(payload_len, now)?;
-                return Ok(index + 1);
+                return Ok(passed + self.pass_payload(&bytes[passed..]));
             }
         }
-        Ok(bytes.len())
+        Ok(passed)
     }
 
     /// Whether the decoder holds nothing: no frame and no message is under way.
@@ -117,6 +121,9 @@ impl Inspector {
     }
 
     fn pass_payload(&mut self, bytes: &[u8]) -> usize {
+        if self.payload_left == 0 {
+            return 0;
+        }
         let passed = self.payload_left.min(bytes.len() as u64);
         self.payload_left -= passed;
         if self.payload_left == 0 {
@@ -125,19 +132,39 @@ impl Inspector {
         passed as usize
     }
 
+    /// Takes what is known to be missing of the header: first the two bytes that every one has.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "a header is never longer than the array, and no more is taken than there is"
+    )]
+    fn take_header(&mut self, bytes: &[u8]) -> usize {
+        let have = usize::from(self.header_len);
+        let wanted = match self.header[1] {
+            _ if have < 2 => 2,
+            second => 2 + extended_len(second) + mask_len(second),
+        };
+        let taken = bytes.len().min(wanted - have);
+        self.header[have..have + taken].copy_from_slice(&bytes[..taken]);
+        self.header_len += taken as u8;
+        taken
+    }
+
     /// The payload's length, once the header is complete (RFC 6455 section 5.2).
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "a header is whole before it is longer than the array"
+    )]
     fn payload_len(&self) -> Option<u64> {
         let header = &self.header[..usize::from(self.header_len)];
         let [_, second, rest @ ..] = header else {
             return None;
         };
-        let mask_len = if second & 0x80 == 0 { 0 } else { 4 };
-        let (len, extended) = match second & 0x7f {
-            126 => (u64::from(u16::from_be_bytes(*rest.first_chunk()?)), 2),
-            127 => (u64::from_be_bytes(*rest.first_chunk()?), 8),
-            len => (u64::from(len), 0),
+        let len = match second & 0x7f {
+            126 => u64::from(u16::from_be_bytes(*rest.first_chunk()?)),
+            127 => u64::from_be_bytes(*rest.first_chunk()?),
+            len => u64::from(len),
         };
-        (rest.len() == extended + mask_len).then_some(len)
+        (rest.len() == extended_len(*second) + mask_len(*second)).then_some(len)
     }
 
     fn begin_frame(&mut self, payload_len: u64, now: Instant) -> Result<(), Violation> {
@@ -185,6 +212,20 @@ impl Inspector {
             false => Ok(()),
         }
     }
+}
+
+/// Bytes of the length behind the second byte of a header.
+fn extended_len(second: u8) -> usize {
+    match second & 0x7f {
+        126 => 2,
+        127 => 8,
+        _ => 0,
+    }
+}
+
+/// Bytes of the mask, which the second byte of a header announces.
+fn mask_len(second: u8) -> usize {
+    if second & 0x80 == 0 { 0 } else { 4 }
 }
 
 #[cfg(test)]

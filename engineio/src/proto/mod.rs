@@ -4,8 +4,27 @@
 //! every output is returned. The driver in `server` does one thing: wait, feed one input, drain all
 //! outputs.
 #![forbid(unsafe_code)]
+// Nothing that a peer sends may panic. Where an index cannot be wrong, its place says why.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
 
 pub mod frame;
+#[allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    reason = "to panic is what it is for"
+)]
 #[doc(hidden)]
 pub mod fuzz;
 pub mod handshake;

@@ -330,15 +330,20 @@ impl Outbox {
     }
 
     /// Takes over the unsent control bytes of a probe that becomes the session's stream. They go
-    /// first: part of a frame may be on the wire already.
+    /// first: part of a frame may be on the wire already. A ping may be waiting behind them.
     pub fn adopt(&mut self, probe: &mut Self) {
-        debug_assert!(self.control.is_empty() && self.front_sent == 0);
+        debug_assert!(self.control_sent == 0 && self.front_sent == 0);
         self.form = probe.form;
-        self.control = std::mem::take(&mut probe.control);
         self.control_sent = std::mem::take(&mut probe.control_sent);
+        let waiting = std::mem::replace(&mut self.control, std::mem::take(&mut probe.control));
+        self.control.extend(waiting);
     }
 
     /// Fills `slices` with what goes next onto the stream; gives their number.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "no more control bytes are sent than there are"
+    )]
     pub fn gather<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         let data_first = usize::from(self.front_sent > 0);
         let unfinished = self.data.iter().take(data_first);
@@ -361,6 +366,10 @@ impl Outbox {
     ///
     /// # Errors
     /// Those of `write`.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "as many are filled as there are at most"
+    )]
     pub fn write_to(
         &mut self,
         write: impl FnOnce(&[IoSlice<'_>]) -> Poll<io::Result<usize>>,
@@ -450,6 +459,10 @@ impl Outbox {
 }
 
 /// Leaves out the first `skip` bytes of a sequence of slices.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "at most the whole slice is skipped"
+)]
 fn skip_bytes<'a>(
     slices: impl Iterator<Item = &'a [u8]>,
     mut skip: usize,
@@ -506,6 +519,18 @@ mod tests {
         outbox.push_control(b"!");
         assert_eq!(write(&mut outbox, 100), b"TL!\x81\x024c");
         assert_eq!(outbox.queued_bytes(), 0);
+    }
+
+    #[test]
+    fn what_waits_already_follows_what_a_probe_has_half_sent() {
+        let (mut outbox, mut probe) = (outbox(), outbox());
+        probe.push_control(b"\x81\x063probe");
+        assert_eq!(write(&mut probe, 3), b"\x81\x063");
+        outbox.push_control(b"\x81\x012");
+        let _ = outbox.enqueue(Frame::text("a")).unwrap();
+        outbox.adopt(&mut probe);
+        assert_eq!(write(&mut outbox, 100), b"probe\x81\x012\x81\x024a");
+        assert!(!outbox.has_pending() && !probe.has_pending());
     }
 
     #[test]

@@ -115,6 +115,11 @@ fn decode_base64(data: &str) -> Result<Bytes, DecodeError> {
 }
 
 /// Appends `data` in base64, padded as every official encoder does.
+#[expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "the room was made for it"
+)]
 pub(crate) fn encode_base64_into(data: &[u8], out: &mut Vec<u8>) {
     let start = out.len();
     out.resize(start + data.len().div_ceil(3) * 4, 0);

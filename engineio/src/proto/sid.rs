@@ -24,6 +24,7 @@ impl Sid {
     /// Makes an id of random bytes, which must come from the operating system's source. Each byte
     /// gives one character, without bias.
     #[must_use]
+    #[expect(clippy::indexing_slicing, reason = "six bits count to 63")]
     pub fn from_random(random: [u8; Self::LEN]) -> Self {
         Self(random.map(|byte| ALPHABET[usize::from(byte & 63)]))
     }
@@ -40,6 +41,7 @@ impl Sid {
 
     /// The id as text, for the wire only.
     #[must_use]
+    #[expect(clippy::expect_used, reason = "every character is one of the alphabet")]
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).expect("the alphabet is ASCII")
     }

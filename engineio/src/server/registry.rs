@@ -17,7 +17,7 @@ use super::{backlog::Backlog, handle::Shared};
 use crate::{metrics::Metrics, proto::SessionId};
 
 const SHARDS: usize = 16;
-/// Capacity that a shard keeps, however few sessions it holds.
+/// Capacity that a shard keeps, however few sessions it holds, as long as it holds any.
 const KEPT_ENTRIES: usize = 16;
 
 /// The open sessions. Each lock guards one shard of the table and is held for one lookup, insertion
@@ -89,8 +89,9 @@ impl Registry {
     pub(super) fn remove(&self, sid: &SessionId) {
         let mut shard = self.shard(sid.as_str()).lock();
         let removed = shard.remove(sid);
-        // A table never shrinks by itself, and a wave of sessions must not leave its size behind.
-        if shard.capacity() > KEPT_ENTRIES && shard.len() < shard.capacity() / 8 {
+        // A table never shrinks by itself, and a wave of sessions must leave nothing behind.
+        let is_wide = shard.capacity() > KEPT_ENTRIES && shard.len() < shard.capacity() / 8;
+        if shard.is_empty() || is_wide {
             let room = shard.len() * 2;
             shard.shrink_to(room);
         }

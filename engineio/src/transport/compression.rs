@@ -144,7 +144,7 @@ fn rank(items: &[Item], name: &str, by_wildcard: bool) -> Option<(u16, bool, usi
     let find = |name: &str| items.iter().position(|item| item.0 == name);
     let named = find(name);
     let place = named.or_else(|| by_wildcard.then(|| find("*")).flatten())?;
-    let weight = items[place].1;
+    let weight = items.get(place)?.1;
     (weight > 0).then_some((FULL_WEIGHT - weight, named.is_none(), place))
 }
 

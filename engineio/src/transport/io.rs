@@ -81,11 +81,11 @@ impl StreamIo {
     ) -> Poll<io::Result<usize>> {
         match self {
             Self::Tcp(tcp) => loop {
-                ready!(tcp.poll_write_ready(cx))?;
                 match write_now(tcp, slices) {
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                     result => return Poll::Ready(result),
                 }
+                ready!(tcp.poll_write_ready(cx))?;
             },
             Self::Other(io) => Pin::new(io).poll_write_vectored(cx, slices),
         }

@@ -1,7 +1,20 @@
 //! The transports: how the bytes of a session reach its peer. No rule of the protocol is in here.
+// Nothing that a peer sends may panic. Where an index cannot be wrong, its place says why.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
 
 #[cfg(feature = "compression")]
 pub(crate) mod compression;
+mod decoder;
 pub(crate) mod io;
 pub(crate) mod polling;
 pub(crate) mod websocket;

@@ -1,8 +1,12 @@
 //! Polling sessions: polls, posts and everything that may be wrong with them.
 
-use std::time::Duration;
+use std::{
+    task::{Context, Waker},
+    time::Duration,
+};
 
 use engineio::{CloseReason, Config, Frame};
+use http_body_util::BodyExt;
 
 use crate::{
     client::{Http, Polling, Ws, request_with},
@@ -479,4 +483,42 @@ async fn old_internet_explorers_are_told_to_leave_the_reply_alone() {
         let reply = request_with(&server, head, &headers, b"").await;
         assert_eq!(reply.header("x-xss-protection"), told, "{agent}");
     }
+}
+
+/// Lets everything happen that needs no time.
+async fn settle() {
+    for _ in 0..16 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn trap_30_a_poll_that_breaks_off_behind_its_answer_does_not_harm_the_next() {
+    let (server, mut sessions) = engineio::sessions(config());
+    let peer = std::net::SocketAddr::from(([127, 0, 0, 1], 40_000));
+    let get = async |sid: &str| {
+        let target = format!("/engine.io/?EIO=4&transport=polling{sid}");
+        let request = http::Request::get(target).header("host", "h");
+        let body = http_body_util::Empty::<bytes::Bytes>::new();
+        let response = server.handle(request.body(body).unwrap(), peer).await;
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        String::from_utf8(body.to_vec()).unwrap()
+    };
+    let open = get("").await;
+    let session = sessions.next().await.unwrap();
+    let sid = format!("&sid={}", crate::client::sid_of(&open));
+    let mut nobody = Context::from_waker(Waker::noop());
+    let mut first = Box::pin(get(&sid));
+    assert!(first.as_mut().poll(&mut nobody).is_pending());
+    settle().await;
+    session.handle().send(Frame::text("lost")).unwrap();
+    settle().await;
+    // The answer is there, and nobody has seen it, when the next poll comes.
+    let mut second = Box::pin(get(&sid));
+    assert!(second.as_mut().poll(&mut nobody).is_pending());
+    settle().await;
+    drop(first);
+    settle().await;
+    session.handle().send(Frame::text("arrives")).unwrap();
+    assert_eq!(second.await, "4arrives");
 }

@@ -36,6 +36,19 @@ async fn an_upgrade_goes_step_by_step() {
 }
 
 #[tokio::test]
+async fn trap_51_who_upgrades_asking_for_base64_gets_it_from_then_on() {
+    let server = TestServer::start().await;
+    let client = Polling::open(&server).await;
+    let target = format!("{}&b64=1", client.websocket_target());
+    let mut ws = Ws::connect(&server, &target).await;
+    ws.send("2probe").await;
+    assert_eq!(ws.text().await, "3probe");
+    ws.send("5").await;
+    ws.send_binary(&[1, 2, 3, 4]).await;
+    assert_eq!(ws.text().await, "bAQIDBA==");
+}
+
+#[tokio::test]
 async fn trap_49_a_session_is_opened_once_and_changes_the_name_of_its_transport() {
     let mut server = TestServer::start().await;
     let (_client, mut ws) = probed(&server).await;
@@ -59,6 +72,24 @@ async fn a_poll_that_waits_is_ended_by_the_probe() {
     ws.send("2probe").await;
     assert_eq!(poll.reply().await.text(), "6");
     assert_eq!(ws.text().await, "3probe");
+}
+
+/// The client waits for it: it gives up when no ping comes in time, whatever else does.
+#[tokio::test(start_paused = true)]
+async fn a_ping_that_was_due_between_two_polls_goes_over_the_stream() {
+    let server = TestServer::in_memory(Config {
+        ping_interval: Duration::from_millis(300),
+        ..config()
+    });
+    let client = server.open().await;
+    let mut ws = Ws::upgrade(server.connect(), &client.websocket_target()).await;
+    ws.send("2probe").await;
+    assert_eq!(ws.text().await, "3probe");
+    tokio::time::advance(Duration::from_millis(301)).await;
+    ws.send("5").await;
+    assert_eq!(ws.text().await, "2");
+    ws.send("4hello").await;
+    assert_eq!(ws.text().await, "4hello");
 }
 
 #[tokio::test]

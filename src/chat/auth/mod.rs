@@ -9,4 +9,5 @@ mod refresh;
 pub(super) use backoff::Backoff;
 pub(super) use jwt::{HostProfile, Identity, Tokens};
 pub(super) use password::Passwords;
+pub(crate) use password::{hash, is_strong, verify};
 pub(super) use refresh::RefreshToken;

@@ -94,7 +94,11 @@ fn argon2() -> Argon2<'static> {
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
 }
 
-fn hash(password: &[u8]) -> Result<String, Error> {
+/// The hash to keep, in the form of PHC.
+///
+/// # Errors
+/// When the machine has no randomness.
+pub(crate) fn hash(password: &[u8]) -> Result<String, Error> {
     let hash = argon2().hash_password(password).map_err(|error| {
         tracing::error!(%error, "hashing a password failed");
         Error::Internal
@@ -102,11 +106,26 @@ fn hash(password: &[u8]) -> Result<String, Error> {
     Ok(hash.to_string())
 }
 
-fn verify(password: &[u8], hash: &str) -> bool {
+/// Whether the password is the hash's. It takes its time.
+pub(crate) fn verify(password: &[u8], hash: &str) -> bool {
     let Ok(hash) = PasswordHash::new(hash) else {
         return false;
     };
     argon2().verify_password(password, &hash).is_ok()
+}
+
+/// Whether a hash costs a guesser at least what OWASP asks of argon2id: its settings trade memory
+/// against passes, and this is the least of their products.
+pub(crate) fn is_strong(hash: &str) -> bool {
+    let Ok(hash) = PasswordHash::new(hash) else {
+        return false;
+    };
+    let costs = |params: Params| {
+        let (memory, passes) = (params.m_cost(), params.t_cost());
+        memory >= 7168 && u64::from(memory) * u64::from(passes) >= 35_840
+    };
+    let strong = hash.algorithm.as_str() == "argon2id" && hash.hash.is_some();
+    strong && Params::try_from(&hash).is_ok_and(costs)
 }
 
 #[cfg(test)]
@@ -136,6 +155,27 @@ mod tests {
             fits("correct horse", Some("nonsense".to_owned())).await,
             Ok(false)
         );
+    }
+
+    #[test]
+    fn a_hash_that_is_cheap_to_guess_is_not_strong() {
+        let ours = hash(b"correct horse battery").expect("randomness");
+        assert!(is_strong(&ours), "{ours}");
+        let rest = ours.split_once("t=2").expect("its passes").1;
+        for (weak, strong) in [
+            (format!("$argon2id$v=19$m=8192,t=5{rest}"), true),
+            (format!("$argon2id$v=19$m=19456,t=1{rest}"), false),
+            (format!("$argon2id$v=19$m=64,t=1000{rest}"), false),
+            (ours.replace("argon2id", "argon2i"), false),
+            (
+                "$2b$10$heqvAkYMez.Va6Et2uXInOnkCT6/uQj1brkrbyG3LpopDklcq7ZOS".to_owned(),
+                false,
+            ),
+            ("correct horse battery".to_owned(), false),
+            (String::new(), false),
+        ] {
+            assert_eq!(is_strong(&weak), strong, "{weak}");
+        }
     }
 
     #[tokio::test]

@@ -16,6 +16,8 @@ mod session;
 use std::future::Future;
 use std::sync::Arc;
 
+use serde_json::{Value, json};
+
 use super::Chat;
 use super::live::Port;
 use crate::socketio::{Event, Io, NamespaceBuilder, Socket};
@@ -73,6 +75,17 @@ pub fn namespace(chat: &Arc<Chat>, namespace: NamespaceBuilder) -> NamespaceBuil
             namespace.on(name, serving(chat, name, handler))
         });
     namespace.on_fallback(serving(chat, "other", |call| Box::pin(call::unknown(call))))
+}
+
+/// Who is at the other end of a socket, for those who run the server: no name and no address.
+pub fn describe(socket: &Socket) -> Value {
+    match socket.data::<link::Link>() {
+        Some(link) => {
+            let actor = link.actor();
+            json!({ "userId": actor.user.id, "role": actor.user.role })
+        }
+        None => json!({}),
+    }
 }
 
 /// The socket server as the connected side of the application sees it.

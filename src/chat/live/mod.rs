@@ -175,6 +175,11 @@ impl Live {
         self.cut(Room::Session(session), &Error::TokenRevoked);
     }
 
+    /// Cuts every socket of somebody.
+    pub(super) fn cut_person(&self, person: &UserId) {
+        self.cut(Room::User(person), &Error::TokenRevoked);
+    }
+
     fn cut(&self, room: Room<'_>, why: &Error) {
         self.say(To::Room(room), "error", &ErrorEvent::new(why, "session"));
         if let Some(port) = self.port.get() {

@@ -217,6 +217,7 @@ impl Chat {
             return Err(FOREIGN_ACCOUNT);
         }
         let known = known.map(|(user, _)| user);
+        let role_before = known.as_ref().map(|user| user.role);
         let command = KnowHostPerson::describe(&identity.user, profile, known.as_ref());
         if let Some(user) = known
             && user.name == command.name
@@ -226,6 +227,10 @@ impl Chat {
             return Ok(user);
         }
         self.commit(command).await?;
+        if role_before.is_some_and(|role| role != profile.role) {
+            // What was opened under the old role must not go on with its rights.
+            self.live.cut_person(&identity.user);
+        }
         let user = self.store.read().await?.user(&identity.user).await?;
         user.ok_or(Error::Unavailable)
     }

@@ -36,7 +36,7 @@ pub(crate) struct Membership {
     /// Where in the log of packets that was so first.
     since: u64,
     /// The rooms that were handed on to the socket's successor, for its last handlers to see.
-    handed_on: Vec<String>,
+    handed_on: Box<[String]>,
 }
 
 struct Joined {
@@ -99,7 +99,9 @@ impl LocalAdapter {
         self
     }
 
-    fn count(&self, reach: &Reach, begun: Instant) {
+    fn count(&self, frame: &Frame, reach: &Reach, begun: Instant) {
+        let bytes = frame.wire_len() as u64 * reach.recipients;
+        self.metrics.bytes_queued.add(bytes);
         self.metrics.volatile_dropped.add(reach.dropped);
         self.metrics.broadcast_recipients.observe(reach.recipients);
         self.metrics.broadcast_time.observe_time(begun.elapsed());
@@ -111,6 +113,12 @@ impl LocalAdapter {
     pub fn with_recovery(mut self, options: RecoveryOptions, silence: Duration) -> Self {
         self.memory = Some(Memory::new(options, silence));
         self
+    }
+
+    /// Sockets that a client could come back to, connected ones among them.
+    #[cfg(test)]
+    pub(crate) fn remembered_sessions(&self) -> usize {
+        self.memory.as_ref().map_or(0, Memory::sessions)
     }
 
     fn tell(&self, event: RoomEvent<'_>) {
@@ -172,7 +180,7 @@ impl LocalAdapter {
                 true => std::iter::once(socket.id().to_owned())
                     .chain(names)
                     .collect(),
-                false => Vec::new(),
+                false => Box::default(),
             };
             (std::mem::replace(&mut membership.open, false), rooms)
         };
@@ -337,7 +345,7 @@ impl Adapter for LocalAdapter {
     fn rooms(&self, socket: &Socket) -> Vec<String> {
         let membership = socket.membership().lock();
         if !membership.open {
-            return membership.handed_on.clone();
+            return membership.handed_on.to_vec();
         }
         let mut rooms = vec![socket.id().to_owned()];
         let joined = membership.rooms.iter();
@@ -348,7 +356,7 @@ impl Adapter for LocalAdapter {
     fn broadcast(&self, frame: &Frame, target: &Target<'_>, delivery: Delivery) {
         let begun = Instant::now();
         let reach = broadcast::send(frame, self.audience(target), delivery);
-        self.count(&reach, begun);
+        self.count(frame, &reach, begun);
     }
 
     fn broadcast_unless_behind(
@@ -360,7 +368,7 @@ impl Adapter for LocalAdapter {
         let begun = Instant::now();
         let send = || {
             let (reach, behind) = broadcast::send_unless_behind(frame, self.audience(target));
-            self.count(&reach, begun);
+            self.count(frame, &reach, begun);
             behind
         };
         match (&self.memory, offset) {

@@ -41,6 +41,11 @@ impl Memory {
         self.head.load(Ordering::Acquire)
     }
 
+    #[cfg(test)]
+    pub(super) fn sessions(&self) -> usize {
+        self.state.lock().sessions.len()
+    }
+
     pub(super) fn next_offset(&self) -> Offset {
         self.state.lock().log.next_offset()
     }

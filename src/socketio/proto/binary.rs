@@ -4,11 +4,14 @@ use std::borrow::Cow;
 use std::fmt;
 
 use bytes::Bytes;
-use serde::de::value::StrDeserializer;
+use serde::de::value::{MapDeserializer, StrDeserializer};
 use serde::de::{
     self, Deserialize, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess,
     SeqAccess, VariantAccess, Visitor,
 };
+
+use super::payload::Payload;
+use super::placeholder::{NUM, PLACEHOLDER, Placeholder, Text};
 
 /// Deserialises with attachments, at the plain price when there are none.
 pub(crate) fn deserialize<'de, T, D>(deserializer: D, attachments: &[Bytes]) -> Result<T, D::Error>
@@ -222,7 +225,7 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for WithAttachments<'_, A> {
 /// Where bytes are asked for: an object is a placeholder, everything else goes through.
 struct Binary<'a, V>(WithAttachments<'a, V>);
 
-/// Where anything may stand: an object whose first key is `_placeholder` is one.
+/// Where anything may stand: an object that begins with one of a placeholder's keys may be one.
 struct Anything<'a, V>(WithAttachments<'a, V>);
 
 macro_rules! visit_all_but_maps {
@@ -287,16 +290,56 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Anything<'_, V> {
         let Some(Text(first)) = map.next_key()? else {
             return self.0.visit_map(map);
         };
-        if first != PLACEHOLDER {
-            return self.0.visit_map(FirstKey {
+        match &*first {
+            PLACEHOLDER | NUM => self.visit_candidate(&first, map),
+            _ => self.0.visit_map(FirstKey {
                 key: Some(first),
                 map,
-            });
+            }),
         }
-        let mut placeholder = Placeholder::default();
-        placeholder.take_field(Key::Placeholder, &mut map)?;
-        placeholder.read_rest(&mut map)?;
-        self.0.visit_attachment(placeholder.number())
+    }
+}
+
+impl<'de, V: Visitor<'de>> Anything<'_, V> {
+    /// Clients write the two keys in either order, and an object of the application's own may begin
+    /// with one of them: it is read whole before it is known.
+    fn visit_candidate<A: MapAccess<'de>>(
+        self,
+        first: &str,
+        mut map: A,
+    ) -> Result<V::Value, A::Error> {
+        let untyped = || Untyped(self.0.attachments);
+        let mut entries = vec![(first.to_owned(), map.next_value_seed(untyped())?)];
+        while let Some(Text(key)) = map.next_key()? {
+            entries.push((key.into_owned(), map.next_value_seed(untyped())?));
+        }
+        match attachment_of(&entries) {
+            None => self
+                .0
+                .inner
+                .visit_map(MapDeserializer::new(entries.into_iter())),
+            number => self.0.visit_attachment(number),
+        }
+    }
+}
+
+/// The attachment that an object names, if it is a placeholder.
+fn attachment_of(entries: &[(String, Payload)]) -> Option<u64> {
+    let value = |name: &str| entries.iter().rev().find(|(key, _)| key == name);
+    match (value(PLACEHOLDER), value(NUM)) {
+        (Some((_, Payload::Bool(true))), Some((_, Payload::Number(number)))) => number.as_u64(),
+        _ => None,
+    }
+}
+
+/// Reads whatever stands there.
+struct Untyped<'a>(&'a [Bytes]);
+
+impl<'de> DeserializeSeed<'de> for Untyped<'_> {
+    type Value = Payload;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Payload, D::Error> {
+        Payload::deserialize(WithAttachments::new(deserializer, self.0))
     }
 }
 
@@ -307,202 +350,6 @@ impl<'de, V: Visitor<'de>> WithAttachments<'_, V> {
             Some(bytes) => self.inner.visit_byte_buf(bytes.to_vec()),
             None => Err(E::invalid_type(de::Unexpected::Map, &self.inner)),
         }
-    }
-}
-
-const PLACEHOLDER: &str = "_placeholder";
-
-/// The two fields of a placeholder; other fields do not matter, as in the official parser.
-#[derive(Default)]
-struct Placeholder {
-    marked: bool,
-    num: Option<u64>,
-}
-
-impl Placeholder {
-    fn read<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Self, A::Error> {
-        let mut placeholder = Self::default();
-        placeholder.read_rest(map)?;
-        Ok(placeholder)
-    }
-
-    fn read_rest<'de, A: MapAccess<'de>>(&mut self, map: &mut A) -> Result<(), A::Error> {
-        while let Some(key) = map.next_key()? {
-            self.take_field(key, map)?;
-        }
-        Ok(())
-    }
-
-    fn take_field<'de, A: MapAccess<'de>>(
-        &mut self,
-        key: Key,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
-        self.set(
-            key,
-            &map.next_value_seed(Walk {
-                attachments: u64::MAX,
-            })?,
-        );
-        Ok(())
-    }
-
-    fn set(&mut self, key: Key, value: &Leaf) {
-        match key {
-            Key::Placeholder => self.marked = *value == Leaf::True,
-            Key::Num => self.num = value.number(),
-            Key::Other => {}
-        }
-    }
-
-    fn number(&self) -> Option<u64> {
-        self.num.filter(|_| self.marked)
-    }
-}
-
-/// A value of which only `true` and whole numbers matter.
-#[derive(PartialEq)]
-enum Leaf {
-    True,
-    Number(u64),
-    Other,
-}
-
-impl Leaf {
-    fn number(&self) -> Option<u64> {
-        match self {
-            Self::Number(number) => Some(*number),
-            _ => None,
-        }
-    }
-}
-
-/// A key of which only two matter. Nothing is allocated for it.
-#[derive(Clone, Copy)]
-enum Key {
-    Placeholder,
-    Num,
-    Other,
-}
-
-impl<'de> Deserialize<'de> for Key {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Text(key) = Text::deserialize(deserializer)?;
-        Ok(match &*key {
-            PLACEHOLDER => Self::Placeholder,
-            "num" => Self::Num,
-            _ => Self::Other,
-        })
-    }
-}
-
-/// A string that borrows from the input unless it holds escapes.
-struct Text<'de>(Cow<'de, str>);
-
-impl<'de> Deserialize<'de> for Text<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct TextVisitor;
-        impl<'de> Visitor<'de> for TextVisitor {
-            type Value = Text<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string")
-            }
-
-            fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Borrowed(value)))
-            }
-
-            fn visit_str<E>(self, value: &str) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Owned(value.to_owned())))
-            }
-        }
-        deserializer.deserialize_str(TextVisitor)
-    }
-}
-
-/// Looks through a whole value: every object that is marked as a placeholder must name one of
-/// `attachments`.
-struct Walk {
-    attachments: u64,
-}
-
-/// Checks the placeholders in a payload that passed the JSON pass.
-///
-/// # Errors
-/// One of them names no attachment; its sender is to blame.
-pub(crate) fn check_placeholders(payload: &str, attachments: u16) -> Result<(), serde_json::Error> {
-    let mut json = serde_json::Deserializer::from_str(payload);
-    Walk {
-        attachments: attachments.into(),
-    }
-    .deserialize(&mut json)
-    .map(drop)
-}
-
-impl<'de> DeserializeSeed<'de> for Walk {
-    type Value = Leaf;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Leaf, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Walk {
-    type Value = Leaf;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a placeholder with a number below {}", self.attachments)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Leaf, E> {
-        Ok(if value { Leaf::True } else { Leaf::Other })
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Leaf, E> {
-        Ok(Leaf::Number(value))
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Leaf, E> {
-        Ok(Leaf::Other)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Leaf, E> {
-        Ok(Leaf::Other)
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<Leaf, E> {
-        Ok(Leaf::Other)
-    }
-
-    fn visit_unit<E>(self) -> Result<Leaf, E> {
-        Ok(Leaf::Other)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Leaf, A::Error> {
-        while seq
-            .next_element_seed(Walk {
-                attachments: self.attachments,
-            })?
-            .is_some()
-        {}
-        Ok(Leaf::Other)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Leaf, A::Error> {
-        let mut placeholder = Placeholder::default();
-        while let Some(key) = map.next_key()? {
-            placeholder.set(
-                key,
-                &map.next_value_seed(Walk {
-                    attachments: self.attachments,
-                })?,
-            );
-        }
-        if placeholder.marked && placeholder.num.is_none_or(|num| num >= self.attachments) {
-            return Err(de::Error::invalid_value(de::Unexpected::Map, &self));
-        }
-        Ok(Leaf::Other)
     }
 }
 
@@ -537,44 +384,45 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for FirstKey<'de, A> {
 mod tests {
     use super::*;
 
+    fn untyped<T: de::DeserializeOwned>(json: &str) -> Result<T, serde_json::Error> {
+        let attachments = [Bytes::from_static(b"\xff")];
+        deserialize(&mut serde_json::Deserializer::from_str(json), &attachments)
+    }
+
     #[test]
-    fn trap_72_a_placeholder_names_an_attachment_by_a_whole_number_in_range() {
-        for num in [
-            "\"splice\"",
-            "10",
-            "1",
-            "-1",
-            "-0",
-            "0.5",
-            "1e99",
-            "null",
-            "true",
-            "[0]",
-            "{}",
+    fn trap_72_the_keys_of_a_placeholder_have_no_order_in_an_untyped_place_either() {
+        for json in [
+            r#"{"_placeholder":true,"num":0}"#,
+            r#"{"num":0,"_placeholder":true}"#,
+            r#"{"num":0,"x":[{}],"_placeholder":true}"#,
+            r#"{"\u006eum":7,"num":0,"_placeholder":true}"#,
         ] {
-            let payload = format!(r#"["hello",{{"_placeholder":true,"num":{num}}}]"#);
-            assert!(check_placeholders(&payload, 1).is_err(), "{num}");
-        }
-        for payload in [
-            r#"["a",{"_placeholder":true}]"#,
-            r#"["a",[{"x":{"num":3,"_placeholder":true}}]]"#,
-            r#"["a",{"\u005fplaceholder":true,"num":3}]"#,
-        ] {
-            assert!(check_placeholders(payload, 1).is_err(), "{payload}");
+            let bytes: Payload = untyped(json).expect(json);
+            assert_eq!(bytes, Payload::Bytes(Bytes::from_static(b"\xff")), "{json}");
+            assert!(untyped::<serde_json::Value>(json).is_err(), "{json}");
         }
     }
 
     #[test]
-    fn what_is_no_placeholder_passes() {
-        for payload in [
-            r#"["a",{"_placeholder":true,"num":0},{"num":0,"_placeholder":true}]"#,
-            r#"["a",{"_placeholder":false,"num":9}]"#,
-            r#"["a",{"_placeholder":"true","num":9}]"#,
-            r#"["a",{"num":9}]"#,
-            r#"["a"]"#,
+    fn an_object_that_begins_like_a_placeholder_stays_what_it_is() {
+        for json in [
+            r#"{"num":7,"list":[1,null,-1,0.5,"x",false,{}]}"#,
+            r#"{"_placeholder":false,"num":0}"#,
+            r#"{"_placeholder":"true","a":{"num":0}}"#,
+            r#"{"num":null}"#,
         ] {
-            assert!(check_placeholders(payload, 1).is_ok(), "{payload}");
+            let value: serde_json::Value = untyped(json).expect(json);
+            assert_eq!(
+                value,
+                serde_json::from_str::<serde_json::Value>(json).expect(json)
+            );
         }
+        let deep: Payload =
+            untyped(r#"{"num":1,"deep":{"num":0,"_placeholder":true}}"#).expect("an object");
+        let Payload::Map(entries) = deep else {
+            panic!("{deep:?}");
+        };
+        assert!(matches!(entries[1].1, Payload::Bytes(_)));
     }
 
     #[test]

@@ -62,6 +62,7 @@ pub enum DecodeError {
 ///
 /// # Errors
 /// The first thing that is wrong with it.
+#[expect(clippy::string_slice, reason = "a type is one ASCII digit")]
 pub fn decode(text: &str, max_attachments: u16) -> Result<Packet<'_>, DecodeError> {
     let mut rest = text;
     let kind = text
@@ -142,6 +143,10 @@ fn take_ack_id(rest: &mut &str) -> Result<Option<AckId>, DecodeError> {
     }
 }
 
+#[expect(
+    clippy::string_slice,
+    reason = "the scan gives places between ASCII characters, and mending keeps them"
+)]
 fn read_payload<'a>(packet: &mut Packet<'a>, text: &'a str) -> Result<(), DecodeError> {
     let kind = packet.kind;
     // Nothing may stand between the header and the JSON, not even a blank.
@@ -177,6 +182,10 @@ fn read_payload<'a>(packet: &mut Packet<'a>, text: &'a str) -> Result<(), Decode
 }
 
 /// Where the element after the one that ends at `end` begins, or the closing bracket stands.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "the first element ends inside the array"
+)]
 fn after_comma(array: &str, end: usize) -> usize {
     let is_blank = |byte: &u8| byte.is_ascii_whitespace();
     let rest = &array.as_bytes()[end..];
@@ -196,13 +205,15 @@ fn after_comma(array: &str, end: usize) -> usize {
 pub fn encode_header(to: &mut impl Write, packet: &Header<'_>) -> std::fmt::Result {
     to.write_char(char::from(packet.kind as u8))?;
     if packet.kind.is_binary() {
-        write!(to, "{}-", packet.attachments)?;
+        to.write_str(itoa::Buffer::new().format(packet.attachments))?;
+        to.write_char('-')?;
     }
     if packet.namespace != DEFAULT_NAMESPACE {
-        write!(to, "{},", packet.namespace)?;
+        to.write_str(packet.namespace)?;
+        to.write_char(',')?;
     }
     if let Some(id) = packet.ack_id {
-        write!(to, "{id}")?;
+        to.write_str(itoa::Buffer::new().format(id))?;
     }
     Ok(())
 }

@@ -21,12 +21,12 @@ use bytes::Bytes;
 
 use super::args::Args;
 use super::attachments::{Assembly, AssemblyError};
-use super::binary;
 use super::codec::{self, DecodeError};
 use super::encode::MAX_ATTACHMENTS;
 use super::msgpack::{self, Content};
 use super::packet::{AckId, Packet, PacketKind};
 use super::parser::Parser;
+use super::placeholder;
 
 /// Limits of one connection.
 #[derive(Debug, Clone, Copy)]
@@ -440,6 +440,7 @@ impl<S> Connection<S> {
         Ok(Received::Connect { namespace, auth })
     }
 
+    #[expect(clippy::indexing_slicing, reason = "the place was just found")]
     fn leave(
         &mut self,
         namespace: &str,
@@ -462,6 +463,7 @@ impl<S> Connection<S> {
     }
 
     /// An event when it has a name, else an answer.
+    #[expect(clippy::indexing_slicing, reason = "the place was just found")]
     fn deliver(
         &mut self,
         namespace: &str,
@@ -505,7 +507,7 @@ impl<S> Connection<S> {
             None | Some(State::Connecting) => return Err(Violation::NotJoined),
             Some(State::Connected(_) | State::Dismissed) => {}
         }
-        binary::check_placeholders(&packet.payload, packet.attachments)
+        placeholder::check_placeholders(&packet.payload, packet.attachments)
             .map_err(|_| Violation::IllegalPlaceholder)?;
         self.assembly = Some(Box::new(Assembly::begin(packet, deadline)));
         Ok(())

@@ -4,6 +4,7 @@
 //! Bytes inside a value (anything that serialises as bytes, like [`Bytes`]) become attachments and
 //! leave `{"_placeholder":true,"num":N}` behind. A tuple at the top is several arguments.
 
+use std::fmt::Write as _;
 use std::io;
 
 use bytes::Bytes;
@@ -20,6 +21,10 @@ use super::names::{self, NameError};
 use super::packet::{AckId, Header, PacketKind};
 use super::parser::{Envelope, Parser};
 use super::payload::Payload;
+
+/// What stands around the arguments of an event or an answer, beside the names: the digits of
+/// an id, the number of attachments, brackets, quotes and commas.
+const MAX_HEADER_TEXT: usize = 32;
 
 /// Attachments that one packet may have, in and out: the official client closes on more.
 pub const MAX_ATTACHMENTS: u16 = 10;
@@ -194,7 +199,16 @@ fn begin(
     namespace: &str,
     ack_id: Option<AckId>,
 ) -> FrameBuilder {
-    let mut frame = Frame::builder();
+    begin_in(Frame::builder(), kind, attachments, namespace, ack_id)
+}
+
+fn begin_in(
+    mut frame: FrameBuilder,
+    kind: PacketKind,
+    attachments: u16,
+    namespace: &str,
+    ack_id: Option<AckId>,
+) -> FrameBuilder {
     // The frame takes every byte.
     let _ = encode_header(
         &mut frame,
@@ -282,8 +296,10 @@ fn raw_text(
     let [plain, binary] = kinds(name);
     let count = attachment_count(args.attachments().len())?;
     let kind = if count == 0 { plain } else { binary };
-    let mut frame = begin(kind, count, namespace, mark.ack_id());
     let raw = args.as_json().unwrap_or_default();
+    let about = MAX_HEADER_TEXT + namespace.len() + name.map_or(0, str::len) + raw.len();
+    let frame = Frame::builder_for(about);
+    let mut frame = begin_in(frame, kind, count, namespace, mark.ack_id());
     write_raw_array(&mut frame, name, raw, mark.offset())?;
     for attachment in args.attachments() {
         frame.attach(attachment.clone());
@@ -312,11 +328,20 @@ fn attachment_count(got: usize) -> Result<u16, EncodeError> {
 }
 
 fn write_raw_array(
-    frame: &mut impl io::Write,
+    frame: &mut FrameBuilder,
     name: Option<&str>,
     raw: &str,
     offset: Option<&str>,
 ) -> Result<(), serde_json::Error> {
+    if name.is_none() && offset.is_none() {
+        // As text, which need not be checked again.
+        let written = ["[", raw, "]"].map(|part| frame.write_str(part));
+        debug_assert!(
+            written.iter().all(Result::is_ok),
+            "a frame takes every byte"
+        );
+        return Ok(());
+    }
     let comma = write_name(frame, name)? && !raw.is_empty();
     write_all(frame, &[if comma { "," } else { "" }, raw])?;
     close_array(frame, offset)

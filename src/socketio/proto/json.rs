@@ -66,6 +66,10 @@ pub(crate) fn scan(text: &str) -> Result<Scan, JsonError> {
 }
 
 /// `text` with each lone surrogate replaced by U+FFFD. The length does not change.
+#[expect(
+    clippy::string_slice,
+    reason = "the places are those of six ASCII characters each"
+)]
 pub(crate) fn replace_lone_surrogates(text: &str, places: &[usize]) -> String {
     let mut fixed = String::with_capacity(text.len());
     let mut copied = 0;
@@ -96,6 +100,10 @@ enum First {
     Done(usize, usize),
 }
 
+#[expect(
+    clippy::indexing_slicing,
+    reason = "the place never passes the end: it moves over bytes that were seen"
+)]
 impl Scanner<'_> {
     fn run(mut self) -> Result<Scan, JsonError> {
         loop {
@@ -217,16 +225,24 @@ impl Scanner<'_> {
                 self.at = self.bytes.len();
                 return Err(self.wrong());
             };
-            if let Some(control) = rest[..length].iter().position(|&byte| byte < 0x20) {
-                self.at += control;
-                return Err(self.wrong());
-            }
+            self.refuse_controls(&rest[..length])?;
             self.at += length + 1;
             if rest[length] == b'"' {
                 return Ok(());
             }
             self.escape()?;
         }
+    }
+
+    /// Without a branch for each byte, so that many are looked at in one step.
+    fn refuse_controls(&mut self, plain: &[u8]) -> Result<(), JsonError> {
+        let is_control = |byte: &u8| *byte < 0x20;
+        let any = (plain.iter()).fold(false, |any, byte| any | is_control(byte));
+        if any {
+            self.at += plain.iter().position(is_control).unwrap_or_default();
+            return Err(self.wrong());
+        }
+        Ok(())
     }
 
     /// After a backslash.
@@ -350,6 +366,7 @@ impl Scanner<'_> {
 }
 
 /// Whether a key, given as it is written, begins with [`PRIVATE_KEY`].
+#[expect(clippy::indexing_slicing, reason = "cut where it ends at the latest")]
 fn is_private(key: &[u8]) -> bool {
     if key.first() == Some(&b'$') && key.starts_with(PRIVATE_KEY.as_bytes()) {
         return true;
@@ -370,6 +387,10 @@ struct Unescape<'a> {
     written: &'a [u8],
 }
 
+#[expect(
+    clippy::indexing_slicing,
+    reason = "the pattern has as many bytes as are taken"
+)]
 impl Iterator for Unescape<'_> {
     type Item = u8;
 

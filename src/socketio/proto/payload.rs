@@ -1,9 +1,12 @@
 //! A value of any shape.
 
 use std::fmt;
+use std::marker::PhantomData;
 
 use bytes::Bytes;
-use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::value::{MapDeserializer, SeqDeserializer};
+use serde::de::{self, Deserialize, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor};
+use serde::forward_to_deserialize_any;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Number;
 
@@ -51,6 +54,53 @@ impl Serialize for Payload {
 impl<'de> Deserialize<'de> for Payload {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(AnyVisitor)
+    }
+}
+
+impl<'de, E: de::Error> IntoDeserializer<'de, E> for Payload {
+    type Deserializer = Reread<E>;
+
+    fn into_deserializer(self) -> Reread<E> {
+        Reread(self, PhantomData)
+    }
+}
+
+/// Reads a value that was read already, as another type.
+pub struct Reread<E>(Payload, PhantomData<E>);
+
+impl<'de, E: de::Error> Deserializer<'de> for Reread<E> {
+    type Error = E;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, E> {
+        match self.0 {
+            Payload::Null => visitor.visit_unit(),
+            Payload::Bool(value) => visitor.visit_bool(value),
+            Payload::Number(number) => number.deserialize_any(visitor).map_err(E::custom),
+            Payload::Text(text) => visitor.visit_string(text),
+            Payload::Bytes(bytes) => visitor.visit_byte_buf(bytes.into()),
+            Payload::List(items) => visitor.visit_seq(SeqDeserializer::new(items.into_iter())),
+            Payload::Map(entries) => visitor.visit_map(MapDeserializer::new(entries.into_iter())),
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, E> {
+        match self.0 {
+            Payload::Null => visitor.visit_none(),
+            _ => visitor.visit_some(self),
+        }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, E> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
+        unit_struct seq tuple tuple_struct map struct enum identifier ignored_any
     }
 }
 

@@ -1,5 +1,7 @@
 //! What others hold of a connection, and how they reach its task.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use engineio::{Handshake, SessionHandle};
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
@@ -12,6 +14,8 @@ pub(crate) struct Client {
     handshake: Handshake,
     /// What others want of the session's task. Held for a push or a take.
     mailbox: Mutex<Vec<Command>>,
+    /// Something may be in the mailbox: the task asks several times in every turn.
+    has_mail: AtomicBool,
     pub(super) waker: AtomicWaker,
 }
 
@@ -33,6 +37,7 @@ impl Client {
             session,
             handshake,
             mailbox: Mutex::new(Vec::new()),
+            has_mail: AtomicBool::new(false),
             waker: AtomicWaker::new(),
         }
     }
@@ -53,6 +58,7 @@ impl Client {
     /// Leaves a command for the next time that the task runs: [`wake`](Self::wake) must follow.
     pub(crate) fn post(&self, command: Command) {
         self.mailbox.lock().push(command);
+        self.has_mail.store(true, Ordering::Release);
     }
 
     pub(crate) fn wake(&self) {
@@ -60,10 +66,13 @@ impl Client {
     }
 
     pub(super) fn take_commands(&self) -> Vec<Command> {
-        std::mem::take(&mut *self.mailbox.lock())
+        match self.has_commands() && self.has_mail.swap(false, Ordering::Acquire) {
+            true => std::mem::take(&mut *self.mailbox.lock()),
+            false => Vec::new(),
+        }
     }
 
     pub(super) fn has_commands(&self) -> bool {
-        !self.mailbox.lock().is_empty()
+        self.has_mail.load(Ordering::Acquire)
     }
 }

@@ -10,11 +10,12 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::client::Client;
-use super::driver::{Driver, Occasion};
+use super::driver::Driver;
 use super::handler::{ConnectError, ConnectRequest};
 use super::io::Shared;
 use super::namespace::Namespace;
 use super::namespaces::Stay;
+use super::occasions::Occasion;
 use super::socket::Socket;
 use super::task::Task;
 use crate::socketio::adapter::Session;
@@ -137,7 +138,7 @@ impl Driver {
             None if namespaces.parents.is_empty() => self.reject_unknown(name, now)?,
             _ => {
                 let attempt = Attempt { name, auth };
-                self.occasions.push_back(Occasion::Asked(attempt));
+                self.occasions.push(Occasion::Asked(attempt));
             }
         }
         Ok(())
@@ -147,7 +148,7 @@ impl Driver {
     fn reject_unknown(&mut self, name: Box<str>, now: Instant) -> Result<(), Violation> {
         let limits = &self.shared.limits;
         self.connection.reject_unknown(&name, limits, now)?;
-        self.occasions.push_back(Occasion::Unknown(name));
+        self.occasions.push(Occasion::Unknown(name));
         Ok(())
     }
 
@@ -182,7 +183,7 @@ impl Driver {
         // What comes next is for this socket already. The client is told when all that came before
         // has begun: a predecessor in the namespace may still have something to say.
         if self.connection.accept(name, socket.clone()) {
-            self.occasions.push_back(Occasion::Connected(socket, claim));
+            self.occasions.push(Occasion::Connected(socket, claim));
         }
     }
 
@@ -231,7 +232,7 @@ impl Namespace {
 }
 
 /// An id of the operating system's random source.
-pub(super) fn random_sid() -> Sid {
+pub(crate) fn random_sid() -> Sid {
     let mut random = [0; Sid::LEN];
     getrandom::fill(&mut random).expect("the operating system has a random source");
     Sid::from_random(random)

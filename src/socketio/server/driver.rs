@@ -5,7 +5,6 @@
 //! caused them, and those that wait do not hold up the next; while too many wait for something
 //! else than the client, no more messages are taken.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -14,16 +13,14 @@ use std::time::Instant;
 use engineio::{CloseMode, CloseReason, Handler, Handshake, Message, SessionHandle};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
-use super::ack::Waiter;
 use super::client::{Client, Command};
-use super::connecting::{Attempt, Claim};
 use super::handler::Event;
 use super::io::Shared;
+use super::occasions::{Occasion, Occasions};
 use super::reason::DisconnectReason;
 use super::socket::Socket;
 use super::task::{Ended, Finished, Task};
 use crate::socketio::adapter::Session;
-use crate::socketio::proto::args::Args;
 use crate::socketio::proto::connection::{Connection, Received, Violation};
 use crate::socketio::proto::encode;
 
@@ -31,30 +28,16 @@ use crate::socketio::proto::encode;
 /// Those that wait for the client itself do not count.
 const MAX_IN_FLIGHT: usize = 64;
 
-/// Room for what has come that an idle connection keeps: one event at a time costs no allocation.
-const IDLE_OCCASIONS: usize = 1;
-
 /// Bytes that events may hold whose handlers are under way, those that wait for the client among
 /// them.
 const MAX_IN_FLIGHT_BYTES: usize = 8 << 20;
-
-/// Something that makes handlers run, in the order in which it happened.
-pub(super) enum Occasion {
-    Asked(Attempt),
-    /// CONNECT to a namespace that does not exist.
-    Unknown(Box<str>),
-    Connected(Socket, Claim),
-    Event(Socket, Event),
-    Answer(Waiter, Socket, Args),
-    Disconnected(Socket, DisconnectReason),
-}
 
 /// The session's side of Socket.IO; lives in the session's task.
 pub(crate) struct Driver {
     pub(super) shared: Arc<Shared>,
     pub(super) client: Arc<Client>,
     pub(super) connection: Connection<Socket>,
-    pub(super) occasions: VecDeque<Occasion>,
+    pub(super) occasions: Occasions,
     /// Made by the first handler that waits, gone with the last: an idle connection has none.
     in_flight: Option<Box<FuturesUnordered<Task>>>,
     /// What the events of those occupy.
@@ -77,7 +60,7 @@ impl Driver {
             shared,
             client: Arc::new(Client::new(session, handshake)),
             connection,
-            occasions: VecDeque::with_capacity(IDLE_OCCASIONS),
+            occasions: Occasions::default(),
             in_flight: None,
             in_flight_bytes: 0,
             ended: false,
@@ -100,8 +83,7 @@ impl Driver {
             Received::Disconnect { socket } => {
                 socket.forbid_recovery();
                 let reason = DisconnectReason::ClientNamespaceDisconnect;
-                self.occasions
-                    .push_back(Occasion::Disconnected(socket, reason));
+                self.occasions.push(Occasion::Disconnected(socket, reason));
             }
             Received::Event {
                 socket,
@@ -111,8 +93,7 @@ impl Driver {
             } => {
                 let reply_to = ack_id.map(|id| (socket.clone(), id));
                 let event = Event::new(name, args, reply_to);
-                self.occasions
-                    .push_back(Occasion::Event(socket.clone(), event));
+                self.occasions.push(Occasion::Event(socket.clone(), event));
             }
             Received::Ack { socket, id, args } => {
                 let waiter = socket.acks().lock().take(id);
@@ -120,7 +101,7 @@ impl Driver {
                     return self.connection.ignore(limits, now).map(drop);
                 };
                 self.occasions
-                    .push_back(Occasion::Answer(waiter, socket.clone(), args));
+                    .push(Occasion::Answer(waiter, socket.clone(), args));
             }
         }
         Ok(())
@@ -153,8 +134,7 @@ impl Driver {
         if self.connection.get(name) == Some(&socket) {
             self.connection.dismiss(name);
             let reason = DisconnectReason::ServerNamespaceDisconnect;
-            self.occasions
-                .push_back(Occasion::Disconnected(socket, reason));
+            self.occasions.push(Occasion::Disconnected(socket, reason));
         }
     }
 
@@ -168,14 +148,13 @@ impl Driver {
 
     /// Drops what has come and was not begun. A socket whose beginning is among it never was.
     fn forget_backlog(&mut self) {
-        let backlog = std::mem::take(&mut self.occasions);
+        let backlog = self.occasions.take();
         let mut unborn = Vec::new();
         for occasion in backlog {
             match occasion {
                 Occasion::Connected(socket, _) => unborn.push(socket),
                 Occasion::Disconnected(socket, reason) if !unborn.contains(&socket) => {
-                    self.occasions
-                        .push_back(Occasion::Disconnected(socket, reason));
+                    self.occasions.push(Occasion::Disconnected(socket, reason));
                 }
                 _ => {}
             }
@@ -198,8 +177,7 @@ impl Driver {
                     .send(encode::disconnect(socket.envelope()));
             }
             let reason = DisconnectReason::ServerNamespaceDisconnect;
-            self.occasions
-                .push_back(Occasion::Disconnected(socket, reason));
+            self.occasions.push(Occasion::Disconnected(socket, reason));
         }
         self.ended = true;
         self.client.session().close(CloseMode::Flush);
@@ -213,6 +191,7 @@ impl Driver {
             Occasion::Connected(socket, claim) => self.welcome(&socket, claim, cx),
             Occasion::Event(socket, event) => self.handle_event(&socket, event, cx),
             Occasion::Answer(waiter, socket, args) => {
+                socket.namespace().0.metrics.answers_received.count();
                 // Who waited may have given up in this moment.
                 _ = waiter.send((socket, args));
                 // What waited for it goes on before anything that came later begins.
@@ -227,7 +206,7 @@ impl Driver {
         if !socket.connected() {
             return;
         }
-        let handlers = Arc::clone(&socket.namespace().0.handlers);
+        let handlers = &socket.namespace().0.handlers;
         if handlers.want(event.name()) {
             let bytes = event.raw().bytes();
             let task = Task::handler(socket, bytes, || handlers.dispatch(socket.clone(), event));
@@ -371,7 +350,7 @@ impl Handler for Driver {
         let was_full = !self.wants_message();
         loop {
             self.take_commands();
-            if let Some(occasion) = self.occasions.pop_front() {
+            if let Some(occasion) = self.occasions.pop() {
                 self.start(occasion, cx);
             } else if let Some(finished) = self.poll_in_flight(cx) {
                 self.finish(finished);
@@ -384,9 +363,7 @@ impl Handler for Driver {
             // make the session look.
             cx.waker().wake_by_ref();
         }
-        if self.occasions.capacity() > IDLE_OCCASIONS {
-            self.occasions = VecDeque::with_capacity(IDLE_OCCASIONS);
-        }
+        self.occasions.rest();
         if self.in_flight.is_none() {
             Poll::Ready(())
         } else {
@@ -409,11 +386,9 @@ impl Handler for Driver {
             Some(reason) => reason,
             None => reason.into(),
         };
-        let gone = self
-            .connection
-            .close()
-            .map(|socket| Occasion::Disconnected(socket, reason));
-        self.occasions.extend(gone);
+        for socket in self.connection.close() {
+            self.occasions.push(Occasion::Disconnected(socket, reason));
+        }
     }
 }
 

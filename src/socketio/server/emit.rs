@@ -94,7 +94,9 @@ impl<'a> Emit<'a> {
     pub fn emit<T: Serialize + ?Sized>(&self, event: &str, data: &T) -> Result<(), EmitError> {
         let namespace = &self.socket.namespace().0;
         let packet = namespace.packet(event, data, self.delivery)?;
-        self.socket.deliver(&packet.compress(self.compress), event)
+        let args = || encode::arguments(data).ok();
+        self.socket
+            .deliver(&packet.compress(self.compress), event, &args)
     }
 
     /// Emits arguments as they came.
@@ -104,7 +106,9 @@ impl<'a> Emit<'a> {
     pub fn emit_raw(&self, event: &str, args: &Args) -> Result<(), EmitError> {
         let namespace = &self.socket.namespace().0;
         let packet = namespace.raw_packet(event, args, self.delivery)?;
-        self.socket.deliver(&packet.compress(self.compress), event)
+        let args = || Some(args.clone());
+        self.socket
+            .deliver(&packet.compress(self.compress), event, &args)
     }
 
     /// The same for everybody in a room but this socket.

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use engineio::{Handshake, Sid};
+use engineio::{Frame, Handshake, Sid};
 use parking_lot::Mutex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -142,7 +142,7 @@ impl Ack {
     pub fn send<T: Serialize + ?Sized>(self, data: &T) -> Result<(), EmitError> {
         let Some(id) = self.id else { return Ok(()) };
         let frame = encode::ack(self.socket.envelope(), id, data)?;
-        self.socket.send(frame)
+        self.deliver(frame)
     }
 
     /// Answers with arguments as they came.
@@ -152,7 +152,13 @@ impl Ack {
     pub fn send_raw(self, args: &Args) -> Result<(), EmitError> {
         let Some(id) = self.id else { return Ok(()) };
         let frame = encode::raw_ack(self.socket.envelope(), id, args)?;
-        self.socket.send(frame)
+        self.deliver(frame)
+    }
+
+    fn deliver(&self, frame: Frame) -> Result<(), EmitError> {
+        self.socket.send(frame)?;
+        self.socket.namespace().0.metrics.answers_sent.count();
+        Ok(())
     }
 }
 

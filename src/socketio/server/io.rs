@@ -4,8 +4,8 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -28,6 +28,9 @@ use crate::socketio::proto::connection::ConnectionLimits;
 use crate::socketio::proto::names::DEFAULT_NAMESPACE;
 use crate::socketio::proto::parser::Parser;
 
+type Attach = Box<dyn FnOnce(&Io) + Send + Sync>;
+type Register = Box<dyn Fn(NamespaceBuilder) -> NamespaceBuilder + Send + Sync>;
+
 /// Configures a server.
 #[must_use]
 pub struct IoBuilder {
@@ -39,7 +42,9 @@ pub struct IoBuilder {
     adapter: Option<AdapterFactory>,
     metrics: Arc<Metrics>,
     namespaces: HashMap<Box<str>, NamespaceBuilder>,
-    parents: Vec<Parent>,
+    parents: Vec<(NamespaceRule, NamespaceBuilder)>,
+    everywhere: Vec<Register>,
+    on_built: Vec<Attach>,
     cleanup_children: bool,
     max_children: usize,
     on_new_namespace: Option<Box<dyn Fn(Namespace) + Send + Sync>>,
@@ -80,8 +85,8 @@ impl IoBuilder {
         self
     }
 
-    /// Where broadcasts are counted, unless an [`adapter`](Self::adapter) is set. What the engine
-    /// counts goes to the metrics of its own configuration.
+    /// Where is counted what is sent; broadcasts only unless an [`adapter`](Self::adapter) is set. What
+    /// the engine counts goes to the metrics of its own configuration.
     pub fn metrics(mut self, metrics: Arc<Metrics>) -> Self {
         self.metrics = metrics;
         self
@@ -144,10 +149,25 @@ impl IoBuilder {
         rule: impl Into<NamespaceRule>,
         register: impl FnOnce(NamespaceBuilder) -> NamespaceBuilder,
     ) -> Self {
-        self.parents.push(Parent {
-            rule: rule.into(),
-            handlers: Arc::new(register(NamespaceBuilder::default())),
-        });
+        let handlers = register(NamespaceBuilder::default());
+        self.parents.push((rule.into(), handlers));
+        self
+    }
+
+    /// Registers the same on every namespace: those that were declared, `/`, and those that rules
+    /// allow, wherever in the configuration they stand. It comes after what was registered on each.
+    pub fn every_namespace(
+        mut self,
+        register: impl Fn(NamespaceBuilder) -> NamespaceBuilder + Send + Sync + 'static,
+    ) -> Self {
+        self.everywhere.push(Box::new(register));
+        self
+    }
+
+    /// Runs once the server was built, for whatever needs it: [`Io::downgrade`] gives a reference
+    /// that handlers may keep.
+    pub fn on_built(mut self, take: impl FnOnce(&Io) + Send + Sync + 'static) -> Self {
+        self.on_built.push(Box::new(take));
         self
     }
 
@@ -209,18 +229,28 @@ impl IoBuilder {
         let maker = Maker {
             parser: self.parser,
             states: Arc::new(self.states),
+            metrics: Arc::clone(&self.metrics),
             adapter: self.adapter.take().unwrap_or_else(|| {
                 let silence = silence(&self.engine);
                 local_adapters(self.max_rooms, self.recovery, silence, self.metrics)
             }),
         };
+        let everywhere = self.everywhere;
+        let complete = |handlers| {
+            let complete = everywhere.iter().fold(handlers, |all, more| more(all));
+            Arc::new(complete)
+        };
         let make = |(name, handlers): (Box<str>, NamespaceBuilder)| {
-            let namespace = maker.make(&name, Arc::new(handlers));
+            let namespace = maker.make(&name, complete(handlers));
             (name, namespace)
         };
         let fixed: HashMap<_, _> = self.namespaces.into_iter().map(make).collect();
         let root = fixed[DEFAULT_NAMESPACE].clone();
-        let mut namespaces = Namespaces::new(fixed, self.parents, maker);
+        let parents = self.parents.into_iter().map(|(rule, handlers)| Parent {
+            rule,
+            handlers: complete(handlers),
+        });
+        let mut namespaces = Namespaces::new(fixed, parents.collect(), maker);
         namespaces.cleanup = self.cleanup_children;
         namespaces.max_children = self.max_children;
         namespaces.on_new = self.on_new_namespace;
@@ -233,13 +263,15 @@ impl IoBuilder {
         };
         let shared = Arc::new(shared);
         let engine = Server::new(self.engine, App(Arc::clone(&shared)));
-        Io(Arc::new(Inner {
+        let io = Io(Arc::new(Inner {
             engine,
             shared,
             root,
             path: self.path,
             bundles: self.bundles.as_ref().map(Bundles::new),
-        }))
+        }));
+        self.on_built.into_iter().for_each(|take| take(&io));
+        io
     }
 }
 
@@ -310,6 +342,23 @@ impl Application for App {
 #[derive(Clone)]
 pub struct Io(Arc<Inner>);
 
+/// A reference to a server that does not keep it: for handlers, which the server itself keeps.
+#[derive(Clone)]
+pub struct WeakIo(Weak<Inner>);
+
+impl WeakIo {
+    /// The server, if it is still there.
+    pub fn upgrade(&self) -> Option<Io> {
+        self.0.upgrade().map(Io)
+    }
+}
+
+impl fmt::Debug for WeakIo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WeakIo").finish_non_exhaustive()
+    }
+}
+
 struct Inner {
     engine: Server<App>,
     shared: Arc<Shared>,
@@ -331,6 +380,8 @@ impl Io {
             metrics: Arc::default(),
             namespaces: HashMap::new(),
             parents: Vec::new(),
+            everywhere: Vec::new(),
+            on_built: Vec::new(),
             cleanup_children: false,
             max_children: 1000,
             on_new_namespace: None,
@@ -360,6 +411,16 @@ impl Io {
     /// The path that the server answers, client files below it included.
     pub fn path(&self) -> &str {
         &self.0.path
+    }
+
+    /// What it has counted on the way out.
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.root.0.metrics
+    }
+
+    /// A reference that does not keep the server.
+    pub fn downgrade(&self) -> WeakIo {
+        WeakIo(Arc::downgrade(&self.0))
     }
 
     pub(crate) fn engine_config(&self) -> &engineio::Config {

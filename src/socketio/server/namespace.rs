@@ -5,6 +5,7 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,10 +17,10 @@ use super::handler::{
     ErrorHandler, Event, EventHandler, Middleware, SocketData, find_data,
 };
 use super::operators::Broadcast;
-use super::outgoing::OutgoingListener;
+use super::outgoing::{EmitListener, Emitted, OutgoingListener};
 use super::reason::DisconnectReason;
 use super::socket::{EmitError, Socket};
-use crate::socketio::adapter::{Adapter, RoomEvent, ServerReplies, Target};
+use crate::socketio::adapter::{Adapter, Metrics, RoomEvent, ServerReplies, Target};
 use crate::socketio::proto::acks::AckIds;
 use crate::socketio::proto::args::Args;
 use crate::socketio::proto::encode;
@@ -28,18 +29,42 @@ use crate::socketio::proto::parser::{Envelope, Parser};
 type AnyListener = Box<dyn Fn(&Socket, &Event) + Send + Sync>;
 type PacketMiddleware =
     Box<dyn Fn(Socket, Arc<str>, Args) -> BoxFuture<Result<(), BoxError>> + Send + Sync>;
-type RoomListener = Box<dyn Fn(RoomEvent<'_>) + Send + Sync>;
+/// Is given the name of the namespace, too.
+type RoomListener = Box<dyn Fn(&str, RoomEvent<'_>) + Send + Sync>;
 type ServerEventHandler = Box<dyn Fn(Namespace, Args) -> BoxFuture<Args> + Send + Sync>;
+
+/// FNV-1a. The names in the table are the application's own and few, so that nobody can make them
+/// collide; each event is looked up twice.
+pub(crate) struct NameHasher(u64);
+
+impl Default for NameHasher {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Hasher for NameHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 /// Registers the handlers of a namespace. They are frozen when the server is built.
 #[derive(Default)]
 pub struct NamespaceBuilder {
     pub(crate) middlewares: Vec<Middleware>,
     pub(crate) on_connect: Vec<ConnectHandler>,
-    pub(crate) events: HashMap<Box<str>, EventHandler>,
+    pub(crate) events: HashMap<Box<str>, EventHandler, BuildHasherDefault<NameHasher>>,
     pub(crate) fallback: Option<EventHandler>,
     pub(crate) any: Vec<AnyListener>,
     pub(crate) any_outgoing: Vec<OutgoingListener>,
+    pub(crate) on_emit: Vec<EmitListener>,
     pub(crate) packet_middlewares: Vec<PacketMiddleware>,
     pub(crate) on_room_event: Vec<RoomListener>,
     pub(crate) server_events: HashMap<Box<str>, ServerEventHandler>,
@@ -181,6 +206,14 @@ impl NamespaceBuilder {
         self
     }
 
+    /// Listens to every event that is emitted, once for each emit, whoever it goes to. It is called
+    /// after the event was queued, and must not wait. Answers are no events.
+    #[must_use]
+    pub fn on_emit(mut self, listen: impl Fn(&Emitted<'_>) + Send + Sync + 'static) -> Self {
+        self.on_emit.push(Box::new(listen));
+        self
+    }
+
     /// Asks `decide` about every event before its handler runs: the socket, the event's name, its
     /// arguments. Middlewares run one after another in the order in which they were added. What one
     /// refuses has no handler: [`on_error`](Self::on_error) is told, and nothing is sent to the
@@ -202,7 +235,17 @@ impl NamespaceBuilder {
 
     /// Listens to rooms that are made, joined, left and deleted.
     #[must_use]
-    pub fn on_room_event(mut self, listen: impl Fn(RoomEvent<'_>) + Send + Sync + 'static) -> Self {
+    pub fn on_room_event(self, listen: impl Fn(RoomEvent<'_>) + Send + Sync + 'static) -> Self {
+        self.on_room_event_of(move |_, event| listen(event))
+    }
+
+    /// As [`on_room_event`](Self::on_room_event), with the name of the namespace in front: for a
+    /// listener that several namespaces share.
+    #[must_use]
+    pub fn on_room_event_of(
+        mut self,
+        listen: impl Fn(&str, RoomEvent<'_>) + Send + Sync + 'static,
+    ) -> Self {
         self.on_room_event.push(Box::new(listen));
         self
     }
@@ -317,6 +360,7 @@ pub(crate) struct Inner {
     pub(crate) name: Box<str>,
     pub(crate) parser: Parser,
     pub(crate) states: Arc<SocketData>,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) handlers: Arc<NamespaceBuilder>,
     pub(crate) ack_ids: AckIds,
     pub(crate) adapter: Box<dyn Adapter>,
@@ -336,6 +380,7 @@ impl Namespace {
         name: &str,
         parser: Parser,
         states: Arc<SocketData>,
+        metrics: Arc<Metrics>,
         handlers: Arc<NamespaceBuilder>,
         adapter: Box<dyn Adapter>,
     ) -> Self {
@@ -343,6 +388,7 @@ impl Namespace {
             name: name.into(),
             parser,
             states,
+            metrics,
             handlers,
             ack_ids: AckIds::default(),
             adapter,

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::handler::{BoxFuture, ConnectRequest, SocketData};
 use super::namespace::{Namespace, NamespaceBuilder};
 use super::socket::EmitError;
-use crate::socketio::adapter::Adapter;
+use crate::socketio::adapter::{Adapter, Metrics};
 use crate::socketio::proto::names::MAX_NAMESPACE_BYTES;
 use crate::socketio::proto::parser::Parser;
 
@@ -122,6 +122,7 @@ pub(crate) type AdapterFactory = Box<dyn Fn(&str) -> Box<dyn Adapter> + Send + S
 pub(crate) struct Maker {
     pub(crate) parser: Parser,
     pub(crate) states: Arc<SocketData>,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) adapter: AdapterFactory,
 }
 
@@ -129,13 +130,15 @@ impl Maker {
     pub(crate) fn make(&self, name: &str, handlers: Arc<NamespaceBuilder>) -> Namespace {
         let mut adapter = (self.adapter)(name);
         if !handlers.on_room_event.is_empty() {
-            let handlers = Arc::clone(&handlers);
+            let (handlers, name) = (Arc::clone(&handlers), Box::<str>::from(name));
             adapter.observe_rooms(Box::new(move |event| {
-                handlers.on_room_event.iter().for_each(|tell| tell(event));
+                let listeners = &handlers.on_room_event;
+                listeners.iter().for_each(|tell| tell(&name, event));
             }));
         }
         let states = Arc::clone(&self.states);
-        Namespace::new(name, self.parser, states, handlers, adapter)
+        let metrics = Arc::clone(&self.metrics);
+        Namespace::new(name, self.parser, states, metrics, handlers, adapter)
     }
 }
 

@@ -7,10 +7,11 @@ use serde::Serialize;
 
 use super::ack::{self, AckError, BroadcastReplies};
 use super::namespace;
-use super::outgoing::Packet;
+use super::outgoing::{Packet, Recipients};
 use super::socket::{EmitError, Socket};
 use crate::socketio::adapter::{Delivery, Target};
 use crate::socketio::proto::args::Args;
+use crate::socketio::proto::encode;
 
 /// How long an answer is waited for when nothing is said.
 pub(crate) const DEFAULT_ACK_TIMEOUT: Duration = Duration::from_secs(30);
@@ -90,7 +91,8 @@ impl<'a> Broadcast<'a> {
     /// The value cannot be encoded; nothing was sent.
     pub fn emit<T: Serialize + ?Sized>(&self, event: &str, data: &T) -> Result<(), EmitError> {
         let packet = self.namespace.packet(event, data, self.delivery)?;
-        self.send(&packet.compress(self.compress), event);
+        let args = || encode::arguments(data).ok();
+        self.send(&packet.compress(self.compress), event, &args);
         Ok(())
     }
 
@@ -114,6 +116,9 @@ impl<'a> Broadcast<'a> {
             sockets.retain(|socket| !behind.contains(socket));
             self.namespace.tell_outgoing(&sockets, event, &packet);
         }
+        let args = || encode::arguments(data).ok();
+        let to = Recipients::Meant(&self.target);
+        self.namespace.announce(event, to, &args);
         Ok(behind)
     }
 
@@ -123,11 +128,12 @@ impl<'a> Broadcast<'a> {
     /// As [`emit`](Self::emit).
     pub fn emit_raw(&self, event: &str, args: &Args) -> Result<(), EmitError> {
         let packet = self.namespace.raw_packet(event, args, self.delivery)?;
-        self.send(&packet.compress(self.compress), event);
+        let args = || Some(args.clone());
+        self.send(&packet.compress(self.compress), event, &args);
         Ok(())
     }
 
-    fn send(&self, packet: &Packet<'_>, event: &str) {
+    fn send(&self, packet: &Packet<'_>, event: &str, args: &dyn Fn() -> Option<Args>) {
         let adapter = &self.namespace.adapter;
         match packet.offset {
             None => adapter.broadcast(&packet.frame, &self.target, packet.delivery),
@@ -139,6 +145,8 @@ impl<'a> Broadcast<'a> {
             let sockets = self.fetch_sockets();
             self.namespace.tell_outgoing(&sockets, event, packet);
         }
+        let to = Recipients::Meant(&self.target);
+        self.namespace.announce(event, to, args);
     }
 
     /// Emits, and waits until everybody has answered or the time-out has passed. The packet leaves

@@ -2,13 +2,14 @@
 //! those who listen to them.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use engineio::Frame;
 use serde::Serialize;
 
 use super::namespace::Inner;
 use super::socket::{EmitError, Socket};
-use crate::socketio::adapter::{Delivery, Offset};
+use crate::socketio::adapter::{Delivery, Offset, Target};
 use crate::socketio::proto::args::Args;
 use crate::socketio::proto::encode::{self, EncodeError, Mark};
 use crate::socketio::proto::packet::AckId;
@@ -16,6 +17,60 @@ use crate::socketio::proto::packet::AckId;
 /// Listens to what is emitted; see
 /// [`NamespaceBuilder::on_any_outgoing`](super::namespace::NamespaceBuilder::on_any_outgoing).
 pub(crate) type OutgoingListener = Box<dyn Fn(&Socket, &str, &Args) + Send + Sync>;
+
+/// Listens to emits; see [`NamespaceBuilder::on_emit`](super::namespace::NamespaceBuilder::on_emit).
+pub(crate) type EmitListener = Box<dyn Fn(&Emitted<'_>) + Send + Sync>;
+
+/// An event that was emitted. What is not asked of it costs nothing.
+pub struct Emitted<'a> {
+    namespace: &'a Inner,
+    event: &'a str,
+    to: Recipients<'a>,
+    args: &'a dyn Fn() -> Option<Args>,
+}
+
+/// Whom an event was emitted to.
+#[derive(Clone, Copy)]
+pub(super) enum Recipients<'a> {
+    These(&'a [Socket]),
+    Meant(&'a Target<'a>),
+}
+
+impl Emitted<'_> {
+    /// The name of the namespace.
+    pub fn namespace(&self) -> &str {
+        &self.namespace.name
+    }
+
+    /// The name of the event.
+    pub fn event(&self) -> &str {
+        self.event
+    }
+
+    /// Its arguments, encoded once more for whoever asks.
+    pub fn args(&self) -> Option<Args> {
+        (self.args)()
+    }
+
+    /// Whom it was emitted to, as far as they are connected to this node now. Who has missed it
+    /// because it was volatile, or because they are behind, is among them.
+    pub fn sockets(&self) -> Vec<Socket> {
+        match self.to {
+            Recipients::These(sockets) => sockets.to_vec(),
+            Recipients::Meant(target) => self.namespace.adapter.sockets(target),
+        }
+    }
+}
+
+impl fmt::Debug for Emitted<'_> {
+    /// Contents never reach a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Emitted")
+            .field("ns", &self.namespace())
+            .field("event", &self.event)
+            .finish_non_exhaustive()
+    }
+}
 
 /// An event that is about to leave.
 pub(crate) struct Packet<'a> {
@@ -122,6 +177,29 @@ impl Inner {
             && let Ok(args) = encode::arguments(data)
         {
             self.tell(sockets, event, &args);
+        }
+        let args = || encode::arguments(data).ok();
+        self.announce(event, Recipients::These(sockets), &args);
+    }
+
+    /// Counts an emit, and tells those who listen to emits.
+    #[inline]
+    pub(super) fn announce(
+        &self,
+        event: &str,
+        to: Recipients<'_>,
+        args: &dyn Fn() -> Option<Args>,
+    ) {
+        self.metrics.emitted.count();
+        if !self.handlers.on_emit.is_empty() {
+            let emitted = Emitted {
+                namespace: self,
+                event,
+                to,
+                args,
+            };
+            let listeners = &self.handlers.on_emit;
+            listeners.iter().for_each(|listen| listen(&emitted));
         }
     }
 

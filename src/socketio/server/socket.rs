@@ -20,7 +20,7 @@ use super::handler::{ConnectRequest, SocketData, find_data, parse_auth, put_data
 use super::namespace::Namespace;
 use super::namespaces::Stay;
 use super::operators::{Broadcast, DEFAULT_ACK_TIMEOUT};
-use super::outgoing::Packet;
+use super::outgoing::{Packet, Recipients};
 use crate::socketio::adapter::local::Membership;
 use crate::socketio::adapter::rooms::SocketKey;
 use crate::socketio::adapter::{Delivery, JoinError, Session, Target};
@@ -160,7 +160,7 @@ impl Socket {
     /// The value cannot be encoded, or the socket is not connected.
     pub fn emit<T: Serialize + ?Sized>(&self, event: &str, data: &T) -> Result<(), EmitError> {
         let packet = self.0.namespace.0.packet(event, data, Delivery::Queued)?;
-        self.deliver(&packet, event)
+        self.deliver(&packet, event, &|| encode::arguments(data).ok())
     }
 
     /// Emits arguments as they came.
@@ -173,7 +173,7 @@ impl Socket {
             .namespace
             .0
             .raw_packet(event, args, Delivery::Queued)?;
-        self.deliver(&packet, event)
+        self.deliver(&packet, event, &|| Some(args.clone()))
     }
 
     /// Emits, and waits for the client's answer for up to 30 s. The event leaves at once, not when
@@ -347,14 +347,22 @@ impl Socket {
         if !self.connected() {
             return Err(EmitError::NotConnected);
         }
+        let bytes = frame.wire_len();
         self.session().send(frame).map_err(|error| match error {
             SendError::SlowConsumer => EmitError::SlowConsumer,
             _ => EmitError::NotConnected,
-        })
+        })?;
+        self.0.namespace.0.metrics.note_sent(bytes);
+        Ok(())
     }
 
     /// Sends an event that was encoded, as its flags say.
-    pub(super) fn deliver(&self, packet: &Packet<'_>, event: &str) -> Result<(), EmitError> {
+    pub(super) fn deliver(
+        &self,
+        packet: &Packet<'_>,
+        event: &str,
+        args: &dyn Fn() -> Option<Args>,
+    ) -> Result<(), EmitError> {
         let inner = &self.0.namespace.0;
         match (packet.delivery, packet.offset) {
             (Delivery::Volatile, _) if !self.connected() => return Err(EmitError::NotConnected),
@@ -365,7 +373,11 @@ impl Socket {
                     .send_marked(self, packet.frame.clone(), offset)?;
             }
             (Delivery::Volatile, None) => {
-                self.session().send_volatile(packet.frame.clone());
+                if self.session().send_volatile(packet.frame.clone()) {
+                    inner.metrics.note_sent(packet.frame.wire_len());
+                } else {
+                    inner.metrics.volatile_dropped.count();
+                }
             }
             (Delivery::Volatile, Some(offset)) => {
                 let target = Target {
@@ -376,7 +388,9 @@ impl Socket {
                 adapter.broadcast_marked(&packet.frame, offset, &target, Delivery::Volatile);
             }
         }
-        inner.tell_outgoing(std::slice::from_ref(self), event, packet);
+        let this = std::slice::from_ref(self);
+        inner.tell_outgoing(this, event, packet);
+        inner.announce(event, Recipients::These(this), args);
         Ok(())
     }
 

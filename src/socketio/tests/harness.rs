@@ -20,12 +20,17 @@ pub(crate) struct Client {
 impl Client {
     /// Opens an Engine.IO session; no namespace is joined.
     pub(crate) async fn open(io: &Io) -> Self {
-        let query = "EIO=4&transport=polling".to_owned();
+        Self::open_with(io, "", &[]).await
+    }
+
+    /// As [`open`](Self::open), with more in the query (`&name=value`) and in the headers.
+    pub(crate) async fn open_with(io: &Io, query: &str, headers: &[(&str, &str)]) -> Self {
+        let query = format!("EIO=4&transport=polling{query}");
         let client = Self {
             io: io.clone(),
             query,
         };
-        let (status, body) = client.request("GET", "").await;
+        let (status, body) = client.request_with("GET", "", headers).await;
         assert_eq!(status, StatusCode::OK, "{body}");
         let open: serde_json::Value = serde_json::from_str(&body[1..]).expect("an open packet");
         let sid = open["sid"].as_str().expect("a session id");
@@ -45,12 +50,21 @@ impl Client {
         client
     }
 
-    async fn exchange(&self, method: &str, accept: &str, body: &str) -> Response<Full<Bytes>> {
+    async fn exchange(
+        &self,
+        method: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Response<Full<Bytes>> {
         let request = Request::builder()
             .method(method)
             .uri(format!("/socket.io/?{}", self.query))
-            .header("host", "localhost")
-            .header("accept-encoding", accept)
+            .header("host", "localhost");
+        let named = headers.iter();
+        let request = named
+            .fold(request, |request, (name, value)| {
+                request.header(*name, *value)
+            })
             .body(Full::new(Bytes::copy_from_slice(body.as_bytes())))
             .expect("a request");
         self.io.handle(request, PEER).await
@@ -58,7 +72,9 @@ impl Client {
 
     /// Whether the next poll is answered in gzip, which this client says that it accepts.
     pub(crate) async fn receives_gzip(&self) -> bool {
-        let response = self.exchange("GET", "gzip", "").await;
+        let response = self
+            .exchange("GET", &[("accept-encoding", "gzip")], "")
+            .await;
         assert_eq!(response.status(), StatusCode::OK);
         response
             .headers()
@@ -67,7 +83,16 @@ impl Client {
     }
 
     async fn request(&self, method: &str, body: &str) -> (StatusCode, String) {
-        let response = self.exchange(method, "identity", body).await;
+        self.request_with(method, body, &[]).await
+    }
+
+    async fn request_with(
+        &self,
+        method: &str,
+        body: &str,
+        headers: &[(&str, &str)],
+    ) -> (StatusCode, String) {
+        let response = self.exchange(method, headers, body).await;
         let status = response.status();
         let body = response
             .into_body()

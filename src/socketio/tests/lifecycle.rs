@@ -258,6 +258,21 @@ async fn disconnecting_with_the_connection_ends_every_namespace() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn trap_90_the_end_of_the_server_discards_what_waits_and_that_of_one_connection_sends_it() {
+    let io = io(|ns| ns);
+    let client = Client::join(&io).await;
+    only_socket(&io).emit("waits", &()).expect("connected");
+    only_socket(&io).close_connection();
+    assert_eq!(client.receive().await, [r#"2["waits"]"#]);
+    assert!(client.is_closed().await);
+    let client = Client::join(&io).await;
+    only_socket(&io).emit("waits", &()).expect("connected");
+    io.close();
+    until(|| io.root().sockets_count() == 0).await;
+    assert!(!client.receive().await[0].contains("waits"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn trap_84_joining_after_the_disconnect_does_nothing() {
     let io = io(|ns| ns);
     let client = Client::join(&io).await;

@@ -383,7 +383,7 @@ async fn who_is_behind_is_left_out_and_told_of_by_name() {
     let quick = Client::join(&io).await;
     let everybody = io.root().everybody();
     let behind = everybody.emit_unless_behind("news", &1).expect("encodable");
-    assert_eq!(behind, [slow_socket.clone()]);
+    assert_eq!(behind, std::slice::from_ref(&slow_socket));
     assert_eq!(quick.receive().await, [r#"2["news",1]"#]);
     assert_eq!(slow.receive().await.len(), 1, "the long one alone");
     let behind = everybody.emit_unless_behind("news", &2).expect("encodable");

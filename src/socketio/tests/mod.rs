@@ -1,6 +1,7 @@
 //! The server half, driven in one process: clients speak to it over polling, without a socket.
 
 mod adapter;
+mod admin;
 mod allocations;
 mod conformance;
 mod handlers;

@@ -105,6 +105,31 @@ async fn trap_86_a_namespace_goes_with_the_last_in_it_and_not_before() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn trap_86_who_is_refused_takes_no_namespace_from_who_is_being_let_in() {
+    let io = Io::builder()
+        .cleanup_empty_child_namespaces(true)
+        .dynamic_namespace("/d-*", |ns| {
+            ns.use_middleware(async |request| match request.auth()["slow"].as_bool() {
+                Some(true) => {
+                    pass(Duration::from_secs(1)).await;
+                    Ok(())
+                }
+                _ => Err(ConnectError::new("no")),
+            })
+        })
+        .build();
+    let parent = io.parent("/d-*").expect("declared");
+    let ((slow, reply), ()) = tokio::join!(ask(&io, r#"0/d-1,{"slow":true}"#), async {
+        let (_, refused) = ask(&io, "0/d-1").await;
+        assert_eq!(refused, [r#"4/d-1,{"message":"no"}"#]);
+        assert_eq!(parent.children().len(), 1);
+    });
+    assert!(reply[0].starts_with(r#"0/d-1,{"sid":"#), "{reply:?}");
+    parent.emit("all", &()).expect("encodable");
+    assert_eq!(slow.receive().await, [r#"2/d-1,["all"]"#]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn namespaces_of_clients_are_bounded_in_number() {
     let io = Io::builder()
         .max_child_namespaces(1)

@@ -7,7 +7,10 @@ use engineio::proto::outbox::OutboxLimits;
 use serde_json::Value;
 
 use super::harness::{Client, Log, only_socket, pass, until};
-use crate::socketio::{ConnectRequest, Event, Io, IoBuilder, RecoveryOptions, Socket};
+use crate::socketio::adapter::{Adapter, LocalAdapter};
+use crate::socketio::{
+    ConnectRequest, DisconnectReason, Event, Io, IoBuilder, RecoveryOptions, RoomEvent, Socket,
+};
 
 fn recovering(options: RecoveryOptions) -> IoBuilder {
     Io::builder()
@@ -251,6 +254,7 @@ async fn row_7_who_was_disconnected_on_purpose_does_not_come_back() {
         "server",
         "server with close",
         "parse error",
+        "ping timeout",
         "transport",
     ] {
         let io = io();
@@ -260,13 +264,77 @@ async fn row_7_who_was_disconnected_on_purpose_does_not_come_back() {
             "server" => only_socket(&io).disconnect(false),
             "server with close" => only_socket(&io).disconnect(true),
             "parse error" => client.post("9").await,
+            "ping timeout" => pass(Duration::from_secs(46)).await,
             _ => client.close().await,
         }
         until(|| io.root().sockets_count() == 0).await;
         let (_client, packets) = come_back(&io, &who, None).await;
         let recovered = granted(packets.last().expect("a reply")).sid == who.sid;
-        assert_eq!(recovered, reason == "transport", "{reason}");
+        let lost = matches!(reason, "ping timeout" | "transport");
+        assert_eq!(recovered, lost, "{reason}");
     }
+}
+
+#[test]
+fn row_7_every_end_that_nobody_wanted_may_be_recovered() {
+    use DisconnectReason::*;
+    let may = DisconnectReason::may_be_recovered;
+    for lost in [
+        TransportError,
+        TransportClose,
+        ForcedClose,
+        PingTimeout,
+        SlowConsumer,
+        Stalled,
+        ServerShuttingDown,
+        ForcedServerClose,
+    ] {
+        assert!(may(lost), "{lost}");
+    }
+    for wanted in [
+        ClientNamespaceDisconnect,
+        ServerNamespaceDisconnect,
+        ParseError,
+    ] {
+        assert!(!may(wanted), "{wanted}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_comes_back_is_announced_in_its_rooms() {
+    let log = Log::default();
+    let seen = log.clone();
+    let io = recovering(RecoveryOptions::default())
+        .namespace("/", |ns| {
+            ns.on_room_event(move |event| match event {
+                RoomEvent::Joined { room, id } => {
+                    seen.add(if room == id { "own" } else { room });
+                }
+                RoomEvent::Created { room: "room" } => seen.add("made"),
+                _ => {}
+            })
+        })
+        .build();
+    let (client, who) = join(&io).await;
+    client.send(&[r#"2["join","room"]"#]).await;
+    until(|| io.root().rooms_count() == 1).await;
+    lose(&io, &client).await;
+    let (_again, _) = come_back(&io, &who, None).await;
+    let once = ["own", "made", "room"];
+    assert_eq!(log.lines(), [once, once].concat());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_leaves_for_good_leaves_nothing_behind() {
+    let silence = Duration::from_secs(60);
+    let adapter = LocalAdapter::new(8).with_recovery(RecoveryOptions::default(), silence);
+    let io = io();
+    let (_client, _) = join(&io).await;
+    let socket = only_socket(&io);
+    adapter.add(&socket);
+    assert_eq!(adapter.remembered_sessions(), 1);
+    adapter.remove(&socket);
+    assert_eq!(adapter.remembered_sessions(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -340,6 +408,25 @@ async fn a_client_that_has_received_nothing_yet_is_recovered() {
     let (_again, packets) = come_back(&io, &who, None).await;
     assert!(packets[0].starts_with(r#"2["first","#), "{packets:?}");
     assert_eq!(granted(&packets[1]), who);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_replayed_and_lost_again_is_replayed_again() {
+    let io = io();
+    let (client, who) = join(&io).await;
+    client.send(&[r#"2["join","room"]"#]).await;
+    until(|| io.root().rooms_count() == 1).await;
+    lose(&io, &client).await;
+    io.to("room").emit("missed", &()).expect("encodable");
+    for _ in 0..2 {
+        let again = Client::open(&io).await;
+        again.send(&[&format!(r#"0{{"pid":"{}"}}"#, who.pid)]).await;
+        // It is gone before it has read anything.
+        lose(&io, &again).await;
+    }
+    let (_again, packets) = come_back(&io, &who, None).await;
+    assert!(packets[0].starts_with(r#"2["missed","#), "{packets:?}");
+    assert_eq!((packets.len(), granted(&packets[1])), (2, who));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,15 +1,16 @@
 //! Requests that HTTP libraries have read wrongly.
 
 use super::Attacked;
-use crate::support::Wire;
+use crate::support::{Wire, raw};
 
-/// The answer to these bytes, after which the connection ends.
+/// The status of the answer to these bytes, after which the connection ends.
 async fn last_status(attacked: &Attacked, bytes: &[u8]) -> u16 {
-    let mut wire = Wire::to(attacked.program.address).await;
-    wire.write(bytes).await;
-    let status = wire.answer().await.status;
-    wire.gone().await;
-    status
+    let answer = raw(attacked.program.address, bytes).await;
+    let status = answer.split(' ').nth(1).map(str::parse);
+    match status {
+        Some(Ok(status)) => status,
+        _ => panic!("no answer: {answer:?}"),
+    }
 }
 
 #[tokio::test]

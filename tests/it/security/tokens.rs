@@ -3,10 +3,11 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+use http::Method;
 use serde_json::{Value, json};
 
 use super::Attacked;
-use crate::support::{Live, Wire};
+use crate::support::{Live, request};
 
 fn part(json: &Value) -> String {
     BASE64.encode(json.to_string())
@@ -30,12 +31,8 @@ fn parts(token: &str) -> (Value, Value, String) {
 /// No door lets it in, and none says why.
 async fn assert_kept_out(attacked: &Attacked, name: &str, token: &str) {
     let address = attacked.program.address;
-    let mut wire = Wire::to(address).await;
-    wire.write(format!(
-        "GET /api/chats HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n"
-    ))
-    .await;
-    assert_eq!(wire.answer().await.status, 401, "{name} over REST");
+    let answer = request(address, Method::GET, "/api/chats", Some(token), Value::Null).await;
+    assert_eq!(answer.status, 401, "{name} over REST");
     let mut live = Live::open(address).await;
     let refused = live.join(&json!({ "token": token })).await;
     let refused = refused.expect_err("kept out");
@@ -153,15 +150,10 @@ async fn a_password_is_text_and_the_right_one() {
         (json!(null), 400),
         (json!(true), 400),
     ] {
-        let body = json!({ "email": "ann@example.com", "password": password }).to_string();
-        let mut wire = Wire::to(attacked.program.address).await;
-        wire.write(format!(
-            "POST /api/auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
-             Content-Length: {}\r\n\r\n{body}",
-            body.len()
-        ))
-        .await;
-        assert_eq!(wire.answer().await.status, status, "{body}");
+        let body = json!({ "email": "ann@example.com", "password": &password });
+        let address = attacked.program.address;
+        let answer = request(address, Method::POST, "/api/auth/login", None, body).await;
+        assert_eq!(answer.status, status, "{password}");
     }
     attacked.assert_chatting().await;
 }

@@ -81,12 +81,9 @@ async fn fragments_are_counted_empty_ones_too() {
             bytes.extend(frame(0x00, piece));
         }
         let mut wire = Wire::joined(attacked.program.address, attacked.ann.token()).await;
-        let writing = async {
-            // The server stops reading long before the end.
-            wire.write(&bytes).await;
-            wire.gone().await;
-        };
-        writing.await;
+        // The server stops reading long before the end.
+        wire.write(&bytes).await;
+        wire.gone().await;
         let code = frames_close(&attacked, piece).await;
         assert_eq!(code, End::Close(Some(1008)));
     }

@@ -159,12 +159,6 @@ impl Wire {
         .await;
     }
 
-    /// Reads until the server ends the connection or has answered everything.
-    pub(crate) async fn gone_or_quiet(&mut self) {
-        self.send("2").await;
-        self.gone().await;
-    }
-
     /// Sends an event that the server acknowledges, and waits for that.
     pub(crate) async fn assert_served(&mut self) {
         self.send(

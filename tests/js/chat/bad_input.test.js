@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import net from "node:net";
 import { after, before, describe, test } from "node:test";
+import { ask as askEvent } from "../support/client.js";
 import { MODES } from "../support/modes.js";
 import { Parlance, badTokens, call, refused } from "../support/parlance.js";
 import { assertFailure } from "../support/shapes.js";
@@ -15,10 +16,11 @@ let chat;
 let message;
 before(async () => {
   app = await Parlance.start();
-  [cast.owner, cast.member, cast.stranger, cast["former member"]] = await app.people("Owner", "Member", "Stranger", "Former");
+  [cast.owner, cast.moderator, cast.member, cast.stranger, cast["former member"]] = await app.people("Owner", "Moderator", "Member", "Stranger", "Former");
   cast.admin = await app.createUser("Admin", "admin");
   cast.tutor = await app.createUser("Tutor", "tutor");
-  chat = await cast.owner.group("Table", cast.member, cast["former member"]);
+  chat = await cast.owner.group("Table", cast.moderator, cast.member, cast["former member"]);
+  await cast.owner.ok("PATCH", `/api/chats/${chat.id}/participants/${cast.moderator.id}`, { role: "moderator" });
   await cast["former member"].ok("POST", `/api/chats/${chat.id}/leave`);
   message = await cast.owner.ok("POST", `/api/chats/${chat.id}/messages`, { content: "written by the owner" }, 201);
 });
@@ -37,22 +39,22 @@ const ROUTES = [
   { route: "GET /api/chats/{chat}/messages", inside: 200, admin: 200 },
   { route: "POST /api/chats/{chat}/messages", body: () => ({ content: "hello" }), inside: 201, admin: 403 },
   { route: "POST /api/chats/{chat}/participants", body: () => ({ userId: "nobody" }), inside: 400, admin: 400 },
-  { route: "DELETE /api/chats/{chat}/participants/{owner}", owner: undefined, member: 403 },
+  { route: "DELETE /api/chats/{chat}/participants/{owner}", owner: undefined, moderator: 403, member: 403 },
   { route: "POST /api/chats/{chat}/leave", admin: 403 },
   { route: "POST /api/chats", body: () => ({}), all: 400 },
   { route: "GET /api/chats/{chat}/events?since=0", inside: 200, admin: 403 },
   { route: "POST /api/chats/{chat}/read", body: () => ({ seq: 1 }), inside: 200, admin: 403 },
-  { route: "PATCH /api/chats/{chat}", body: () => ({ name: "Table" }), owner: 200, member: 403, admin: 200 },
-  { route: "PATCH /api/chats/{chat}/participants/{member}", body: () => ({ role: "member" }), owner: 200, member: 403, admin: 200 },
+  { route: "PATCH /api/chats/{chat}", body: () => ({ name: "Table" }), owner: 200, moderator: 200, member: 403, admin: 200 },
+  { route: "PATCH /api/chats/{chat}/participants/{member}", body: () => ({ role: "member" }), owner: 200, moderator: 403, member: 403, admin: 200 },
   { route: "PUT /api/chats/{chat}/messages/{message}/reactions/%F0%9F%91%8D", inside: 200, admin: 403 },
   { route: "DELETE /api/chats/{chat}/messages/{message}/reactions/%F0%9F%91%8D", inside: 200, admin: 403 },
-  { route: "PATCH /api/chats/{chat}/messages/{message}", body: () => ({ content: "edited" }), owner: 200, member: 403, admin: 403 },
-  { route: "DELETE /api/chats/{chat}/messages/{message}", owner: 200, member: 403, admin: 200 },
+  { route: "PATCH /api/chats/{chat}/messages/{message}", body: () => ({ content: "edited" }), owner: 200, moderator: 403, member: 403, admin: 403 },
+  { route: "DELETE /api/chats/{chat}/messages/{message}", owner: 200, moderator: 200, member: 403, admin: 200 },
   { route: "GET /api/notifications", all: 200 },
   { route: "POST /api/notifications/read", body: () => ({}), all: 400 },
   { route: "PUT /api/auth/password", body: () => ({}), all: 400 },
 ];
-const INSIDE = ["owner", "member"];
+const INSIDE = ["owner", "moderator", "member"];
 const OUTSIDE = ["stranger", "former member", "tutor"];
 const CODES = { 400: "validation-failed", 401: "unauthenticated", 403: "forbidden", 404: "not-found" };
 
@@ -193,6 +195,63 @@ describe("route × body", () => {
     assert.ok([400, 404].includes(reply.status), `${reply.status}`);
     assertFailure(reply.body, CODES[reply.status]);
   });
+});
+
+/**
+ * Every event about a chat, and what an actor gets for it: success inside and `forbidden` for an admin, unless it says otherwise.
+ * Each is asked about a new message of the owner's.
+ */
+const EVENTS = {
+  "join-chat": {},
+  "leave-chat": {},
+  "send-message": {},
+  typing: {},
+  "mark-read": {},
+  "mark-delivered": {},
+  "edit-message": { moderator: "forbidden", member: "forbidden" },
+  "delete-message": { member: "forbidden", admin: "ok" },
+  "add-reaction": {},
+  "remove-reaction": {},
+  sync: {},
+  "subscribe-presence": { all: "ok" },
+  "unsubscribe-presence": { all: "ok" },
+  "refresh-token": { all: "ok" },
+};
+
+describe("event × actor", () => {
+  const argument = ({ id, seq }, { token }) => ({
+    chatId: chat.id, messageId: id, content: "x", emoji: "x", isTyping: false, seq, items: [{ chatId: chat.id, seq }], positions: { [chat.id]: 0 }, userIds: [], token,
+  });
+
+  for (const actor of [...INSIDE, ...OUTSIDE, "admin"]) {
+    test(`${actor} gets what the table says for every event`, async (t) => {
+      const socket = await cast[actor].connect(t, WEBSOCKET);
+      for (const [event, rights] of Object.entries(EVENTS)) {
+        const usual = INSIDE.includes(actor) ? "ok" : actor === "admin" ? "forbidden" : "not-found";
+        const about = await cast.owner.ok("POST", `/api/chats/${chat.id}/messages`, { content: "about" }, 201);
+        const answer = await askEvent(socket, event, argument(about, cast[actor]));
+        // Each chat of a `sync` is answered for itself.
+        const code = (event === "sync" ? answer.data.chats[chat.id] : answer).error?.code ?? "ok";
+        assert.equal(code, rights[actor] ?? rights.all ?? usual, `${event}: ${JSON.stringify(answer)}`);
+        if (code !== "ok" && event !== "sync") assertFailure(answer, code);
+      }
+    });
+  }
+});
+
+/** They take no token, or end the one that they are asked with. */
+const ENTRANCES = ["POST /api/auth/login", "POST /api/auth/logout", "POST /api/auth/refresh", "POST /api/auth/register"];
+
+test("the tables have every route and every event that is described", async () => {
+  const { body: asyncapi } = await app.request("GET", "/api-docs/asyncapi.json");
+  const events = Object.entries(asyncapi.operations).filter(([, { action }]) => action === "receive");
+  assert.deepEqual(events.map(([name]) => name).sort(), Object.keys(EVENTS).sort());
+  const { body: openapi } = await app.request("GET", "/api-docs/openapi.json");
+  const described = Object.entries(openapi.paths).flatMap(([path, methods]) => Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`));
+  const bare = (route) => route.replace(/\?.*/, "").replace("%F0%9F%91%8D", "{emoji}").replace(/\{\w+\}/g, "{}");
+  const asked = [...ENTRANCES, ...ROUTES.map(({ route }) => route)].map(bare);
+  const all = described.map(bare).filter((route) => route.includes(" /api/"));
+  assert.deepEqual([...new Set(asked)].sort(), [...new Set(all)].sort());
 });
 
 describe("event × input", () => {

@@ -169,6 +169,19 @@ inEveryMode("the chat", (mode) => {
     }
   });
 
+  test("typing needs participation and not the room", async (t) => {
+    const [ann, ben, eve] = await app.people("Ann", "Ben", "Eve");
+    const chat = await ann.direct(ben);
+    const [b] = await inRoom(t, mode, chat, ben);
+    const a = await ann.connect(t, mode);
+    await typeUntilHeard(a, b, chat);
+    const ended = next(b, "user-typing", { accept: ({ isTyping }) => !isTyping });
+    a.disconnect();
+    assert.equal((await ended).userId, ann.id);
+    await refused(await eve.connect(t, mode), "not-found", "typing", { chatId: chat.id, isTyping: true });
+    await refused(b, "validation-failed", "typing", { chatId: chat.id }, "isTyping");
+  });
+
   test("the room hears of a person's first socket and of the last", async (t) => {
     const [ann, ben] = await app.people("Ann", "Ben");
     const chat = await ann.direct(ben);

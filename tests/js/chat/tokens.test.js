@@ -181,6 +181,23 @@ describe("a host application's tokens", () => {
     }
   });
 
+  test("with another role end the connections that were made under the old one", async (t) => {
+    const { person } = await hosted(t, "HS256");
+    const [ann, ben] = [person({ sub: "ann", role: "admin" }), person({ sub: "ben" })];
+    const [socket, other] = [await ann.connect(t, WEBSOCKET, { reconnection: false }), await ben.connect(t, WEBSOCKET)];
+    const [error, gone, undisturbed] = [next(socket, "error"), next(socket, "disconnect", { bound: 5000 }), record(other, "disconnect")];
+    await person({ sub: "ann", role: "admin", name: "Another name" }).ok("GET", "/api/auth/profile");
+    await call(socket, "subscribe-presence", { userIds: [] });
+    const demoted = person({ sub: "ann", role: "student" });
+    assertPart(await demoted.ok("GET", "/api/auth/profile"), { role: "student" });
+    const { event, ...failure } = await error;
+    assert.equal(event, "session");
+    assertFailure(failure, "token-revoked");
+    await gone;
+    await demoted.connect(t, WEBSOCKET);
+    assert.deepEqual(undisturbed, []);
+  });
+
   test("end with a logout like any other", async (t) => {
     const { person } = await hosted(t, "HS256");
     const ann = person({ sub: "ann" });

@@ -5,7 +5,7 @@ import { after, before, test } from "node:test";
 import { brotliDecompressSync, gunzipSync, inflateSync } from "node:zlib";
 import { Server as OfficialServer } from "socket.io";
 import { Parlance } from "../support/parlance.js";
-import { STEP_MS, within } from "../support/wait.js";
+import { step, within } from "../support/wait.js";
 
 const FILES = ["socket.io.js", "socket.io.min.js", "socket.io.esm.min.js", "socket.io.msgpack.min.js"].flatMap((name) => [name, `${name}.map`]);
 const ENCODINGS = [undefined, "br", "gzip", "deflate", "gzip, deflate, br", "deflate, gzip", "br;q=0.5, gzip;q=0.8", "gzip;q=0", "identity"];
@@ -39,7 +39,7 @@ function request(base, path, { method = "GET", headers = {} } = {}) {
     sent.on("error", reject);
     sent.end();
   });
-  return within(STEP_MS, `${method} ${path}`, answered);
+  return within(step(), `${method} ${path}`, answered);
 }
 
 const plain = ({ headers, body }) => (READ[headers["content-encoding"]] ?? ((same) => same))(body);

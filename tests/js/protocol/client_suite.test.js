@@ -5,11 +5,12 @@ import { ask, connect, open } from "../support/client.js";
 import { inEveryMode } from "../support/modes.js";
 import { Endpoint } from "../support/raw.js";
 import { startExample } from "../support/server.js";
-import { PROMPT_MS, next, record, until, within } from "../support/wait.js";
+import { PROMPT_MS, next, record, stepsWithin, until, within } from "../support/wait.js";
 
 /** The delay of every handshake, which the contract asks for, and what an answer may take. */
 const HANDSHAKE_MS = 10;
 const CONNECTED_MS = 2 * HANDSHAKE_MS + 3 * PROMPT_MS;
+stepsWithin(CONNECTED_MS);
 const ISO_DATE = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z$/;
 const BYTES = Buffer.from("asdfasdf");
 

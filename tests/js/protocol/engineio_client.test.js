@@ -4,7 +4,12 @@ import { after, before, describe, test } from "node:test";
 import { Socket } from "engine.io-client";
 import { inEveryMode } from "../support/modes.js";
 import { startExample } from "../support/server.js";
-import { next, record, STEP_MS, until } from "../support/wait.js";
+import { next, record, stepsWithin, until } from "../support/wait.js";
+
+/** Under the 500 ms after which the heartbeat of `engineio_suite` gives a client up. */
+stepsWithin(450);
+/** What takes longer than a step: many messages, and the heartbeat itself. */
+const LONG_MS = 3000;
 
 /** Opens a client, and closes it with the test. Messages are kept in `socket.heard`. */
 async function open(t, server, { transports }, options = {}) {
@@ -17,7 +22,7 @@ async function open(t, server, { transports }, options = {}) {
   return socket;
 }
 
-const heard = (socket, count) => until(`${count} messages`, () => socket.heard.length >= count && socket.heard);
+const heard = (socket, count, bound) => until(`${count} messages`, () => socket.heard.length >= count && socket.heard, bound);
 
 describe("engine.io-client on engineio_suite", () => {
   let server;
@@ -29,7 +34,7 @@ describe("engine.io-client on engineio_suite", () => {
       const socket = await open(t, server, mode);
       const texts = ["hello", "€ 😀 \u2028", "b64", "\u0000", "x".repeat(200_000)];
       for (const text of texts) socket.send(text);
-      const echoes = await heard(socket, texts.length);
+      const echoes = await heard(socket, texts.length, LONG_MS);
       assert.ok(echoes.every((echo, i) => echo === texts[i]));
     });
 
@@ -44,13 +49,14 @@ describe("engine.io-client on engineio_suite", () => {
       const socket = await open(t, server, mode);
       const texts = Array.from({ length: 1000 }, (_, number) => `${number}`);
       for (const text of texts) socket.send(text);
-      assert.deepEqual(await heard(socket, texts.length), texts);
+      assert.deepEqual(await heard(socket, texts.length, LONG_MS), texts);
     });
 
     test("the connection outlives five heartbeats", async (t) => {
       const socket = await open(t, server, mode);
       const beats = record(socket, "heartbeat");
-      await until("five heartbeats", () => beats.length >= 5);
+      await until("five heartbeats", () => beats.length >= 5 || socket.closings.length, LONG_MS);
+      assert.deepEqual(socket.closings, []);
       assert.equal(socket.readyState, "open");
       socket.send("alive");
       assert.deepEqual(await heard(socket, 1), ["alive"]);
@@ -77,7 +83,7 @@ describe("engine.io-client on engineio_suite", () => {
       return socket.transport.name === "websocket";
     });
     for (let i = 0; i < 20; i += 1) socket.send(`${sent.push(sent.length) - 1}`);
-    await until("all echoes", () => messages.length >= sent.length);
+    await until("all echoes", () => messages.length >= sent.length, LONG_MS);
     assert.deepEqual(messages, sent.map(String));
   });
 
@@ -110,7 +116,7 @@ describe("engine.io-client on engineio_client_suite", () => {
     test("a denied client fails to connect", async (t) => {
       const socket = new Socket(server.url.replace("http", "ws"), { ...mode, query: { deny: 1 } });
       t.after(() => socket.close());
-      const error = await next(socket, "error", { bound: STEP_MS });
+      const error = await next(socket, "error");
       assert.equal(error.type, "TransportError");
     });
 

@@ -5,7 +5,9 @@ import { after, before, test } from "node:test";
 import { ask, connect, connected, open } from "../support/client.js";
 import { inEveryMode } from "../support/modes.js";
 import { startExample } from "../support/server.js";
-import { PROMPT_MS, next, record, until, within } from "../support/wait.js";
+import { PROMPT_MS, next, record, stepsWithin, until, within } from "../support/wait.js";
+
+stepsWithin(1500);
 
 /** Registers the scenarios, once for each mode. `variant` names the client and its parser, see `support/modes.js`. */
 export function featureScenarios(variant) {

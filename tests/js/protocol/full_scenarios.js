@@ -5,7 +5,12 @@ import { after, before, test } from "node:test";
 import { ask, connect, connected, open, settledTransport } from "../support/client.js";
 import { inEveryMode } from "../support/modes.js";
 import { startExample } from "../support/server.js";
-import { next, record, until } from "../support/wait.js";
+import { PROMPT_MS, next, record, stepsWithin, until } from "../support/wait.js";
+
+/** Half of the ping interval of `full`. */
+stepsWithin(1000);
+/** What takes longer than a step: 200 kB and more both ways. */
+const LONG_MS = 3000;
 
 /** Registers the scenarios, once for each mode. `variant` names the client and its parser, see `support/modes.js`. */
 export function fullScenarios(variant) {
@@ -176,7 +181,7 @@ export function fullScenarios(variant) {
     test("trap 60: kick-me disconnects the namespace, and the client stays away", async (t) => {
       const socket = await connect(t, server.url, mode);
       socket.emit("kick-me");
-      const reason = await next(socket, "disconnect");
+      const reason = await next(socket, "disconnect", { bound: PROMPT_MS });
       assert.equal([reason].flat()[0], "io server disconnect");
       assert.equal(socket.active, false);
     });
@@ -185,7 +190,7 @@ export function fullScenarios(variant) {
       const socket = await connect(t, server.url, mode);
       const before = { id: socket.id, sid: socket.io.engine.id };
       socket.emit("drop-me");
-      const [reason] = [await next(socket, "disconnect")].flat();
+      const [reason] = [await next(socket, "disconnect", { bound: PROMPT_MS })].flat();
       assert.match(reason, /^transport (close|error)$/);
       await connected(socket);
       assert.notEqual(socket.id, before.id);
@@ -261,7 +266,7 @@ export function fullScenarios(variant) {
       const heard = record(socket, "message-back");
       const sent = Array.from({ length: 200 }, (_, i) => [i, i % 7 ? `text ${i}` : Buffer.from(`bytes ${i}`)]);
       for (const args of sent) socket.emit("message", ...args);
-      await until("all have come back", () => heard.length >= sent.length);
+      await until("all have come back", () => heard.length >= sent.length, LONG_MS);
       assert.deepEqual(heard, sent);
     });
 
@@ -275,8 +280,8 @@ export function fullScenarios(variant) {
         if (socket.io.engine.transport.name === wanted) after += 1;
         for (let i = 0; i < 3; i += 1) socket.emit("message", sent++);
         return after > 20;
-      });
-      await until("all have come back", () => heard.length >= sent);
+      }, LONG_MS);
+      await until("all have come back", () => heard.length >= sent, LONG_MS);
       assert.deepEqual(heard, Array.from({ length: sent }, (_, i) => i));
     });
 
@@ -285,7 +290,7 @@ export function fullScenarios(variant) {
       await Promise.all(members.map((socket) => ask(socket, "join", "r6")));
       const heard = members.map((socket) => record(socket, "room-msg"));
       for (let i = 0; i < 50; i += 1) members.forEach((socket, who) => socket.emit("in-room", "r6", `${who}:${i}`));
-      await until("all have arrived", () => heard.every((list) => list.length >= 200));
+      await until("all have arrived", () => heard.every((list) => list.length >= 200), LONG_MS);
       for (const list of heard) assert.deepEqual(list, heard[0]);
       for (let who = 0; who < 4; who += 1) {
         const own = heard[0].filter((text) => text.startsWith(`${who}:`));

@@ -5,8 +5,9 @@ import { after, before, test } from "node:test";
 import { ask, connect, open } from "../support/client.js";
 import { inEveryMode } from "../support/modes.js";
 import { REFERENCE, startExample } from "../support/server.js";
-import { next, record, until } from "../support/wait.js";
+import { next, record, stepsWithin, until } from "../support/wait.js";
 
+stepsWithin(1500);
 /** What the official server gets wrong is not asked of it. */
 const mended = { skip: REFERENCE && "a fault of the official server" };
 /** For how long a client may be away: longer than any test takes. */

@@ -1,6 +1,6 @@
 // The official client, opened for one test and closed with it.
 import { NEWEST } from "./modes.js";
-import { STEP_MS, next, until, within } from "./wait.js";
+import { next, step, until, within } from "./wait.js";
 
 /** A socket of its own connection; it is closed at the end of the test `t`. */
 export function open(t, url, mode, options = {}) {
@@ -45,5 +45,5 @@ export function ask(socket, name, ...args) {
   const answered = new Promise((resolve) => {
     socket.emit(name, ...args, (...answer) => resolve(answer.length > 1 ? answer : answer[0]));
   });
-  return within(STEP_MS, `"${name}" is acknowledged`, answered);
+  return within(step(), `"${name}" is acknowledged`, answered);
 }

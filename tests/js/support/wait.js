@@ -3,7 +3,13 @@
 /** Two cores that compile beside the tests: what takes one millisecond alone may take fifty. */
 export const PROMPT_MS = 150;
 /** For a whole scenario step: a round trip, a login, a reconnection. */
-export const STEP_MS = 5000;
+let stepMs = 5000;
+export const step = () => stepMs;
+
+/** Sets the bound of the steps of a test file: well under the heartbeat of its server, so that no time-out passes for a close. */
+export function stepsWithin(ms) {
+  stepMs = ms;
+}
 
 /** Turns of the event loop in which what has come already makes its way through the layers of a client. */
 const TURNS = 8;
@@ -33,7 +39,7 @@ export function deadline(at) {
 }
 
 /** Asks `probe` until it gives something true; that is the result. The last time is asked behind the bound. */
-export async function until(what, probe, bound = STEP_MS) {
+export async function until(what, probe, bound = stepMs) {
   const end = performance.now() + bound;
   for (;;) {
     const isLast = performance.now() > end;
@@ -45,7 +51,7 @@ export async function until(what, probe, bound = STEP_MS) {
 }
 
 /** The arguments of the next `name` of `emitter` (one argument: itself) for which `accept` holds. */
-export function next(emitter, name, { bound = STEP_MS, accept = () => true } = {}) {
+export function next(emitter, name, { bound = stepMs, accept = () => true } = {}) {
   let listener;
   const heard = new Promise((resolve) => {
     listener = (...args) => {

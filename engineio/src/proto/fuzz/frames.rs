@@ -12,10 +12,13 @@ pub(super) fn check(data: &[u8]) {
     let mut builder = Frame::builder();
     builder.write_all(data).expect("a frame takes every byte");
     assert_eq!(builder.text_len(), data.len());
+    builder.flush().expect("a frame keeps every byte");
     builder.attach(Bytes::copy_from_slice(data));
-    let frame = builder.finish().compress(data.len() % 2 == 0);
-    assert_eq!(frame.is_compressible(), data.len() % 2 == 0);
+    let frame = builder.finish().compress(data.len().is_multiple_of(2));
+    assert_eq!(frame.is_compressible(), data.len().is_multiple_of(2));
     assert_eq!(frame.messages(), 2);
+    let shown = format!("Frame(2 messages, {} bytes)", frame.wire_len());
+    assert_eq!(format!("{frame:?}"), shown, "no contents in a log");
     assert!(frame.as_one_slice().is_none());
 
     let records: Vec<Bytes> = frame.records().collect();
@@ -41,6 +44,21 @@ pub(super) fn check(data: &[u8]) {
         assert_eq!(take_frame(rest, second.0, second.1), b"");
     }
     check_alone(&records, data);
+    if data.len() % 64 == 63 {
+        check_long(data);
+    }
+}
+
+/// A message that needs the longest header.
+fn check_long(data: &[u8]) {
+    let long = data.repeat(0x1_0000 / data.len() + 1);
+    let frame = Frame::binary(Bytes::copy_from_slice(&long));
+    assert!(frame.as_one_slice().is_none());
+    let wire: Vec<u8> = frame
+        .stream_slices(BinaryForm::Frames)
+        .collect::<Vec<_>>()
+        .concat();
+    assert_eq!(take_frame(&wire, 0x82, &long), b"");
 }
 
 /// A text, and bytes, that travel alone.

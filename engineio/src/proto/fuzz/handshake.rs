@@ -1,9 +1,10 @@
 //! What a request asks for, by a table.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use crate::proto::{
-    SessionId, TransportKind, Transports,
+    SessionId, Sid, TransportKind, Transports,
+    frame::BinaryForm,
     handshake::{BadRequest, Facts, Open, Query, Refused, Request, classify},
 };
 
@@ -26,15 +27,23 @@ pub fn eio_handshake(data: &[u8], reference: impl Fn(&[u8]) -> Vec<(String, Stri
     assert_eq!(query.pairs(), reference(line.as_bytes()));
     check_answer(&query, facts, origin);
     check_open_packet(line);
+    check_id(text);
+    assert_eq!(
+        query.binary_form() == BinaryForm::Base64,
+        query.get("b64").is_some_and(|value| !value.is_empty())
+    );
 }
 
 /// The first row that fits, in the order of the official server's checks.
 fn check_answer(query: &Query, bits: u8, origin: Option<&[u8]>) {
     let bit = |place: u8| bits >> place & 1 == 1;
     let (is_get, is_upgrade) = (bit(0), bit(1));
-    let offered = Transports {
-        polling: !bit(2),
-        websocket: !bit(3),
+    let offered = match (bit(2), bit(3)) {
+        (false, false) => Transports::default(),
+        (no_polling, no_websocket) => Transports {
+            polling: !no_polling,
+            websocket: !no_websocket,
+        },
     };
     let current = TransportKind::ALL[usize::from(bit(4))];
     let given = |name: &str| query.pairs().iter().filter(|(key, _)| key == name).count();
@@ -84,6 +93,9 @@ fn check_answer(query: &Query, bits: u8, origin: Option<&[u8]>) {
     };
     let answer = classify(facts, offered, |sid| (sid == KNOWN).then_some(current));
     assert_eq!(answer, expected);
+    if let Ok(Request::Session(kind) | Request::Handshake(kind)) = answer {
+        assert_eq!(query.get("transport"), Some(&*kind.to_string()));
+    }
     // What is said of a refusal is one of a few fixed texts.
     if let Err(refused) = answer {
         let shown = refused.to_string();
@@ -103,6 +115,21 @@ fn check_answer(query: &Query, bits: u8, origin: Option<&[u8]>) {
     }
 }
 
+/// An id of these random bytes reads as itself, is found by its text, and shows nothing of it.
+fn check_id(random: &[u8]) {
+    let mut bytes = [0; Sid::LEN];
+    for (byte, random) in bytes.iter_mut().zip(random) {
+        *byte = *random;
+    }
+    let sid = Sid::from_random(bytes);
+    assert_eq!(Sid::parse(sid.as_str()), Some(sid));
+    assert_eq!(format!("{sid:?}"), "Sid(…)");
+    let ids = HashSet::from([SessionId::from(sid)]);
+    assert!(ids.contains(sid.as_str()));
+    assert_eq!(SessionId::new(sid.as_str()).as_ref(), ids.iter().next());
+    assert_eq!(format!("{ids:?}"), "{SessionId(…)}");
+}
+
 /// Whatever an application takes for an id.
 fn check_open_packet(text: &str) {
     let Some(sid) = SessionId::new(text) else {
@@ -112,7 +139,7 @@ fn check_open_packet(text: &str) {
     assert_eq!(sid.as_str(), text);
     let packet = Open {
         sid: &sid,
-        upgrade: text.len() % 2 == 0,
+        upgrade: text.len().is_multiple_of(2),
         ping_interval: Duration::from_secs(25),
         ping_timeout: Duration::from_secs(20),
         max_payload: 1_000_000,
@@ -126,6 +153,6 @@ fn check_open_packet(text: &str) {
     // Its quotes are those of the four names, of the id, and of the upgrade.
     let escaped = packet.replace(r"\\", "").replace(r#"\""#, "");
     let quotes = escaped.bytes().filter(|&byte| byte == b'"').count();
-    let upgrades = if text.len() % 2 == 0 { 2 } else { 0 };
+    let upgrades = if text.len().is_multiple_of(2) { 2 } else { 0 };
     assert_eq!(quotes, 12 + upgrades);
 }

@@ -79,6 +79,7 @@ pub fn eio_payload(data: &[u8]) {
     assert_eq!(records.next(), None, "nothing is left out");
     assert!(read.len() <= DEFAULT_MAX_PACKETS);
     assert_eq!(payload::join(read.into_iter()), data);
+    assert!(payload::join(std::iter::empty()).is_empty());
 }
 
 /// Reads a payload to its end and keeps nothing: for measuring what that allocates.

@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     sync::Arc,
+    task::Poll,
     time::{Duration, Instant},
 };
 
@@ -15,8 +16,8 @@ use crate::proto::{
     session::{Admission, CloseMode, Event, Loss, Settings, Via},
 };
 
-const SOFT_BYTES: usize = 60;
-const HARD_BYTES: usize = 120;
+const SOFT_BYTES: usize = 200;
+const HARD_BYTES: usize = 400;
 /// The largest frame that an operation queues.
 const MAX_FRAME: usize = 16;
 
@@ -25,7 +26,11 @@ const MAX_FRAME: usize = 16;
 /// it, a control frame stands between messages, no time-out stays due, the session is closed once,
 /// and nothing waits for it then; and left alone it comes to its end by itself.
 pub fn eio_session(data: &[u8], now: Instant) {
-    let mut client = Client::new(now);
+    let transport = match data.first() {
+        Some(0xff) => TransportKind::Websocket,
+        _ => TransportKind::Polling,
+    };
+    let mut client = Client::on(transport, now);
     for &byte in data {
         client.apply(byte & 0x1f, byte >> 5);
         client.drain();
@@ -38,6 +43,7 @@ pub fn eio_session(data: &[u8], now: Instant) {
 pub(in crate::proto) struct Client {
     pub(in crate::proto) session: Session,
     outbox: Outbox,
+    start: Instant,
     now: Instant,
     /// Bytes that the stream takes.
     room: usize,
@@ -48,13 +54,21 @@ pub(in crate::proto) struct Client {
     pub(in crate::proto) sent: u32,
     pub(in crate::proto) received: u32,
     pub(in crate::proto) closed: bool,
-    /// The probe was asked and has been answered.
-    answered: bool,
+    /// What waits for the stream under probe, and what it has taken.
+    probe: Outbox,
+    probe_wire: Vec<u8>,
+    /// A stream was handed over, or has carried the session from the start.
+    streaming: bool,
 }
 
 impl Client {
     /// A polling session that was opened `now`.
+    #[cfg(test)]
     pub(in crate::proto) fn new(now: Instant) -> Self {
+        Self::on(TransportKind::Polling, now)
+    }
+
+    fn on(transport: TransportKind, now: Instant) -> Self {
         let ms = Duration::from_millis;
         let settings = Settings {
             ping_interval: ms(300),
@@ -71,8 +85,9 @@ impl Client {
             ..OutboxLimits::default()
         };
         Self {
-            session: Session::new(Arc::new(settings), TransportKind::Polling, now),
+            session: Session::new(Arc::new(settings), transport, now),
             outbox: Outbox::new(limits, BinaryForm::Frames),
+            start: now,
             now,
             room: usize::MAX,
             wire: Vec::new(),
@@ -80,7 +95,9 @@ impl Client {
             sent: 0,
             received: 0,
             closed: false,
-            answered: false,
+            probe: Outbox::new(limits, BinaryForm::Frames),
+            probe_wire: Vec::new(),
+            streaming: transport == TransportKind::Websocket,
         }
     }
 
@@ -184,6 +201,8 @@ impl Client {
 
     pub(in crate::proto) fn hear(&mut self, via: Via, text: &'static str) {
         let packet = Packet::decode(text).expect("a packet");
+        let trip = self.session.round_trip(self.now);
+        assert!(trip.is_none_or(|trip| trip <= self.now - self.start));
         let message = self.session.handle_packet(via, packet, self.now);
         assert!(
             message.is_none() || via != Via::Probe,
@@ -214,8 +233,11 @@ impl Client {
     /// What tungstenite answers to a ping of the client.
     fn pong(&mut self, parameter: u8, streaming: bool) {
         if streaming && !self.closed {
-            self.outbox.push_control(&[0x8a, 1, parameter]);
-            self.controls.push_back(parameter);
+            // Many answers that nobody reads are too much.
+            let count = if parameter == 7 { 4000 } else { 1 };
+            self.outbox
+                .push_control(&[0x8a, 1, parameter].repeat(count));
+            self.controls.extend(std::iter::repeat_n(parameter, count));
         }
     }
 
@@ -226,9 +248,12 @@ impl Client {
             if let Some(body) = self.session.poll_reply(&mut self.outbox) {
                 self.receive_payload(&body);
             }
-            self.answered |= self.session.poll_probe().is_some();
+            if let Some(answer) = self.session.poll_probe() {
+                self.probe.push_control(answer);
+            }
+            take(&mut self.probe, &mut self.probe_wire, &mut self.room);
             self.session.poll_write(&mut self.outbox, self.now);
-            if self.session.transport() == TransportKind::Websocket {
+            if self.streaming {
                 self.write();
             }
             self.session.poll_write(&mut self.outbox, self.now);
@@ -238,32 +263,38 @@ impl Client {
                     assert!(!reason.to_string().is_empty());
                     self.closed = true;
                 }
-                Some(Event::Upgraded) => assert!(std::mem::take(&mut self.answered)),
-                Some(Event::DropProbe) => self.answered = false,
+                // The stream changes hands, half a frame and all.
+                Some(Event::Upgraded) => {
+                    self.outbox.adopt(&mut self.probe);
+                    self.streaming = true;
+                    self.wire = std::mem::take(&mut self.probe_wire);
+                }
+                Some(Event::DropProbe) => self.forget_probe(),
                 None => break,
             }
         }
     }
 
+    fn forget_probe(&mut self) {
+        self.probe = Outbox::new(OutboxLimits::default(), BinaryForm::Frames);
+        self.probe_wire.clear();
+    }
+
     /// The stream takes what it has room for.
     fn write(&mut self) {
-        while self.outbox.has_pending() && self.room > 0 {
-            let (room, wire) = (self.room, &mut self.wire);
-            let taken = self.outbox.write_to(|slices| {
-                let before = wire.len();
-                wire.extend(slices.iter().flat_map(|slice| slice.iter()).take(room));
-                std::task::Poll::Ready(Ok(wire.len() - before))
-            });
-            let std::task::Poll::Ready(Ok(taken)) = taken else {
-                panic!("the stream takes what it has room for");
-            };
-            if self.room != usize::MAX {
-                self.room -= taken;
-            }
-        }
+        take(&mut self.outbox, &mut self.wire, &mut self.room);
         let full = self.room == 0;
-        self.outbox
-            .set_sink(if full { Sink::Blocked } else { Sink::Ready });
+        if full && self.outbox.has_pending() {
+            // A stream that says it took nothing is broken.
+            let nothing = self.outbox.write_to(|_| Poll::Ready(Ok(0)));
+            assert!(matches!(nothing, Poll::Ready(Err(_))));
+            let pending = self.outbox.write_to(|_| Poll::Pending);
+            assert!(pending.is_pending());
+        }
+        self.outbox.set_sink(match full {
+            true => Sink::Blocked,
+            false => Sink::Ready,
+        });
         self.receive_frames();
     }
 
@@ -281,19 +312,21 @@ impl Client {
 
     /// Every frame that is whole; all of them are short.
     fn receive_frames(&mut self) {
-        while let [first, length, rest @ ..] = &self.wire[..]
-            && rest.len() >= usize::from(*length)
+        let wire = std::mem::take(&mut self.wire);
+        let mut left = &wire[..];
+        while let [first, length, rest @ ..] = left
+            && let Some((payload, rest)) = rest.split_at_checked(usize::from(*length))
         {
-            let (first, end) = (*first, 2 + usize::from(*length));
-            let frame: Vec<u8> = self.wire.drain(..end).collect();
-            match (first, &frame[2..]) {
+            match (first, payload) {
                 (0x81, [b'4', text @ ..]) => self.receive(text),
-                (0x81, b"2") => {}
+                (0x81, b"2" | b"3probe") => {}
                 (0x82, data) => self.receive(data),
                 (0x8a, [pong]) => assert_eq!(self.controls.pop_front(), Some(*pong)),
                 (first, payload) => panic!("{first:x} {payload:?} on the stream"),
             }
+            left = rest;
         }
+        self.wire = left.to_vec();
     }
 
     fn receive(&mut self, number: &[u8]) {
@@ -308,6 +341,7 @@ impl Client {
     /// What holds between two operations; the owner sleeps then.
     pub(in crate::proto) fn check(&mut self) {
         assert_eq!(self.session.is_closed(), self.closed);
+        assert!(self.outbox.is_compressible());
         let due = self.session.poll_timeout();
         assert_eq!(due.is_none(), self.closed, "a timer, or the end");
         assert!(
@@ -340,5 +374,22 @@ impl Client {
             }
         }
         assert!(self.closed, "it ends");
+    }
+}
+
+/// A stream takes what it has room for.
+fn take(outbox: &mut Outbox, wire: &mut Vec<u8>, room: &mut usize) {
+    while outbox.has_pending() && *room > 0 {
+        let taken = outbox.write_to(|slices| {
+            let before = wire.len();
+            wire.extend(slices.iter().flat_map(|slice| slice.iter()).take(*room));
+            Poll::Ready(Ok(wire.len() - before))
+        });
+        let Poll::Ready(Ok(taken)) = taken else {
+            panic!("the stream takes what it has room for");
+        };
+        if *room != usize::MAX {
+            *room -= taken;
+        }
     }
 }

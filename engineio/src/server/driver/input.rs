@@ -164,7 +164,7 @@ impl<H: Handler> Driver<H> {
                     let metrics = self.registry.metrics();
                     note_pong(metrics, &self.session, &packet, now);
                     if let Some(message) = self.session.handle_packet(Via::Polling, packet, now) {
-                        metrics.messages.count();
+                        metrics.note_message(&message);
                         self.handler.handle_message(message, now);
                     }
                 }
@@ -191,10 +191,9 @@ impl<H: Handler> Driver<H> {
             if probe.stream.handle_timeout(now).is_err() {
                 self.session.handle_transport_lost(Via::Probe, Loss::Failed);
             }
-            let message = probe.stream.poll_message(cx, now);
-            if let Some(control) = probe.stream.take_control() {
-                probe.outbox.push_control(&control);
-            }
+            let mut control = Vec::new();
+            let message = probe.stream.poll_message(cx, now, &mut control);
+            probe.outbox.push_control(&control);
             match message {
                 Poll::Pending => return,
                 Poll::Ready(Ok(Incoming::Text(text))) => match Packet::decode(&text) {
@@ -226,8 +225,9 @@ impl<H: Handler> Driver<H> {
             let Some(stream) = &mut self.stream else {
                 return;
             };
-            let message = stream.poll_message(cx, now);
-            if let Some(control) = stream.take_control() {
+            let mut control = Vec::new();
+            let message = stream.poll_message(cx, now, &mut control);
+            if !control.is_empty() {
                 self.shared.lock().outbox.push_control(&control);
             }
             match message {
@@ -256,7 +256,7 @@ impl<H: Handler> Driver<H> {
         let metrics = self.registry.metrics();
         note_pong(metrics, &self.session, &packet, now);
         if let Some(message) = self.session.handle_packet(Via::Stream, packet, now) {
-            metrics.messages.count();
+            metrics.note_message(&message);
             self.handler.handle_message(message, now);
         }
     }

@@ -58,6 +58,9 @@ impl<H: Handler> Driver<H> {
     }
 
     fn reply_to_poll(&mut self) {
+        if self.session.transport() == TransportKind::Websocket && !self.session.has_poll() {
+            return;
+        }
         let mut slot = self.shared.lock();
         // Asked first, because the reply empties the outbox; and only when there may be one.
         let compressible = self.session.has_poll() && slot.outbox.is_compressible();

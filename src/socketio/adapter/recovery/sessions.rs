@@ -66,7 +66,13 @@ impl<L> Sessions<L> {
     pub(in super::super) fn end(&mut self, pid: Sid, key: u64) {
         if matches!(self.entries.get(&pid), Some(Entry::Live(_, live)) if *live == key) {
             self.entries.remove(&pid);
+            self.shrink();
         }
+    }
+
+    #[cfg(test)]
+    pub(in super::super) fn len(&self) -> usize {
+        self.entries.len()
     }
 
     /// Whether the session of this pid waits for its client.
@@ -140,6 +146,15 @@ impl<L> Sessions<L> {
             self.saved.retain(|(pid, saving)| {
                 matches!(entries.get(pid), Some(Entry::Saved(_, at)) if at == saving)
             });
+        }
+        self.shrink();
+    }
+
+    /// A wave of sockets must not leave its size behind.
+    fn shrink(&mut self) {
+        if self.entries.capacity() > 64 + 4 * self.entries.len() {
+            self.entries.shrink_to(2 * self.entries.len());
+            self.saved.shrink_to(2 * self.saved.len());
         }
     }
 
@@ -236,6 +251,28 @@ mod tests {
         assert!(sessions.take(pid(3), late + AGE, |_| true).is_none());
         assert_eq!((sessions.saved_count, sessions.saved_bytes), (0, 0));
         assert!(sessions.saved.is_empty() && sessions.entries.is_empty());
+    }
+
+    #[test]
+    fn a_wave_does_not_leave_its_size_behind() {
+        let now = Instant::now();
+        let mut sessions = sessions(10_000);
+        for number in 0..5000_u64 {
+            let pid = Sid::from_random(std::array::from_fn(|at| (number >> (at % 8)) as u8));
+            sessions.begin(pid, number, number);
+            sessions.save(
+                Session {
+                    pid,
+                    key: number,
+                    ..session(1, number)
+                },
+                now,
+            );
+        }
+        assert!(sessions.entries.capacity() >= 1000);
+        sessions.forget(now + 2 * AGE);
+        let capacity = sessions.entries.capacity().max(sessions.saved.capacity());
+        assert!(capacity <= 64, "{capacity}");
     }
 
     #[test]

@@ -2,29 +2,28 @@
 //! tests can replay the committed seeds; `fuzz/` only feeds them. They panic when a property fails.
 
 mod assembly;
+mod connection;
 mod json;
 mod relay;
 mod shapes;
 
 use std::borrow::Cow;
-use std::time::Instant;
 
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::Value;
 
 pub use self::assembly::sio_assembly;
+pub use self::connection::sio_connection;
 pub use self::json::sio_json;
 pub use self::relay::sio_relay;
 pub use self::shapes::sio_shapes;
 use super::args::{Args, Form};
 use super::codec::{decode, encode_header};
-use super::connection::{Connection, ConnectionLimits, Received};
 use super::encode::MAX_ATTACHMENTS;
 use super::msgpack::{self, Content};
 use super::names::{MAX_NAMESPACE_BYTES, is_reserved};
 use super::packet::{Header, MAX_ACK_ID, Packet};
-use super::parser::Parser;
 
 /// Target `sio_packet`: what decodes is within every limit, its parts are the text without a gap, it
 /// is JSON for `serde_json` too, and encodes to a text that decodes to the same packet.
@@ -131,39 +130,4 @@ fn sio_msgpack_args(args: &Args) {
     let again = Args::msgpack(again.into(), *count, args.has_binary());
     assert_eq!(again.payloads().expect("a list of values"), values);
     assert!(items.len() >= *count as usize);
-}
-
-/// Target `sio_connection`: lines are texts, lines that begin with `b` binary messages; CONNECT is
-/// always granted. Attachments stay within their limits, and nothing is kept after the close.
-pub fn sio_connection(data: &[u8], now: Instant) {
-    let limits = ConnectionLimits {
-        max_attachment_bytes: 64,
-        ..ConnectionLimits::default()
-    };
-    let mut connection: Connection<()> = Connection::new(Parser::Json, &limits, now);
-    for line in data.split(|&byte| byte == b'\n') {
-        let received = match (line.strip_prefix(b"b"), std::str::from_utf8(line)) {
-            (Some(binary), _) => {
-                connection.handle_binary(Bytes::copy_from_slice(binary), &limits, now)
-            }
-            (None, Ok(text)) => connection.handle_text(text, &limits, now),
-            (None, Err(_)) => return,
-        };
-        let connect = match received {
-            Ok(Received::Connect { namespace, .. }) => Some(namespace.into_owned()),
-            Ok(Received::Event { args, .. } | Received::Ack { args, .. }) => {
-                assert!(args.attachments().len() <= usize::from(MAX_ATTACHMENTS));
-                assert!(args.attachments().iter().map(Bytes::len).sum::<usize>() <= 64);
-                None
-            }
-            Ok(_) => None,
-            Err(_) => break,
-        };
-        if let Some(namespace) = connect {
-            assert!(connection.accept(&namespace, ()));
-        }
-        assert!(connection.joined() <= limits.max_namespaces);
-    }
-    connection.close().for_each(drop);
-    assert_eq!((connection.joined(), connection.poll_timeout()), (0, None));
 }

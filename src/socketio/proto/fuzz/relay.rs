@@ -73,7 +73,28 @@ pub fn sio_relay(data: &[u8], now: Instant) {
             Err(error) => panic!("{error}"),
         }
     }
-    _ = encode::ends_with_text(&values);
+    check_offset(&first, &values, now);
+}
+
+/// With connection state recovery an event has one more argument, a text.
+fn check_offset(what: &Delivered, values: &[Payload], now: Instant) {
+    let mut expected = values.to_vec();
+    expected.push(Payload::Text("offset".to_owned()));
+    for parser in [Parser::Json, Parser::Msgpack] {
+        let to = Envelope {
+            parser,
+            namespace: "/",
+        };
+        let Ok(frame) = encode::raw_event(to, Mark::Offset("offset"), "e", &what.args) else {
+            continue;
+        };
+        let again = read_back(parser, &frame, now);
+        assert_eq!(self::values(&again.args), expected);
+    }
+    let shown = format!("{:?}", what.args);
+    assert!(shown.starts_with("Args(") && shown.len() < 60, "sizes only");
+    assert_eq!(what.args.is_empty(), values.is_empty());
+    assert!(what.args.bytes() >= values.len());
 }
 
 fn looks_like_a_placeholder(value: &Payload) -> bool {

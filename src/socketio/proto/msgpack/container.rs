@@ -104,6 +104,10 @@ impl<'o> Container<'o> {
 }
 
 /// Replaces the text at `begin`, which is JSON, by its value.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "the text was written behind this place"
+)]
 fn from_json(out: &mut Vec<u8>, begin: usize) -> Result<(), Error> {
     let json: String = de_text(&out[begin..])?;
     out.truncate(begin);

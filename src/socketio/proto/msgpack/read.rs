@@ -100,6 +100,7 @@ impl<'a> Reader<'a> {
         self.bytes.len() - self.at
     }
 
+    #[expect(clippy::indexing_slicing, reason = "the place never passes the end")]
     fn take(&mut self, count: usize) -> Result<&'a [u8], MsgpackError> {
         let rest = &self.bytes[self.at..];
         let taken = rest.get(..count).ok_or(MsgpackError::Truncated)?;
@@ -107,6 +108,7 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
+    #[expect(clippy::indexing_slicing, reason = "the place never passes the end")]
     fn array<const N: usize>(&mut self) -> Result<[u8; N], MsgpackError> {
         let (taken, _) = self.bytes[self.at..]
             .split_first_chunk()
