@@ -102,3 +102,22 @@ test("of a long history only a window is kept, which goes along without holes, u
   await isWhole();
   await done(person);
 });
+
+test("a quote leads to its message, however far back, and from there one reads on", async () => {
+  const { first, second, chat } = await app.pair("Ida Ink", "Jan Jet");
+  const { messages } = await first.call("GET", `/api/chats/${chat.id}/messages`);
+  for (let number = 2; number < 380; number += 1) await say(first, chat, `Message ${number}.`);
+  await second.call("POST", `/api/chats/${chat.id}/messages`, { content: "The answer", replyTo: messages[0].id });
+  const person = await visit(second);
+  const { page } = person;
+  await person.open("Ida Ink");
+  await person.message("The answer").getByRole("button", { name: "Earlier message" }).click();
+  await page.locator("#messages .flash").filter({ hasText: "The first" }).waitFor();
+  await page.waitForFunction(() => document.activeElement?.textContent.includes("The first"));
+  await page.getByRole("button", { name: "Go to the newest messages" }).click();
+  await person.sees("The answer");
+  const gap = () => page.locator("#scroller").evaluate((node) => node.scrollHeight - node.scrollTop - node.clientHeight);
+  await page.waitForFunction((most) => document.querySelectorAll("#messages .message").length <= most, MAX_WINDOW);
+  assert.ok((await gap()) < 60);
+  await done(person);
+});
