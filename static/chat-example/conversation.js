@@ -23,7 +23,7 @@ export function drawConversation() {
   if (!chat) return;
   const following = isAtBottom() && chat.endDrawn;
   const inSight = following || chat.moved ? null : rowInSight();
-  if ($('messages').dataset.chat === chat.id && !chat.moved && !chat.searching) trim(chat, following || isInLowerHalf() ? 'start' : 'end');
+  if ($('messages').dataset.chat === chat.id && !chat.moved) trim(chat, following || isInLowerHalf() ? 'start' : 'end');
   $('chat-name').textContent = titleOf(chat);
   $('chat-avatar').replaceChildren(chatAvatar(chat, 'tiny'));
   $('chat-about').textContent = state.connection === 'reconnecting' ? 'Reconnecting…' : about(chat);
@@ -179,13 +179,10 @@ function readWhatIsSeen() {
 async function jump(messageId) {
   const chat = openChat();
   const there = () => chat.messages.some((one) => one.id === messageId);
-  chat.searching = true;
   try {
     for (let pages = 0; !there() && pages < JUMP_PAGES; pages += 1) if (!await loadMore(chat, 'before')) break;
   } catch (error) {
     return complain(explain(error));
-  } finally {
-    chat.searching = false;
   }
   chat.moved = true;
   drawConversation();
