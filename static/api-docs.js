@@ -11,7 +11,22 @@ function make(name, attributes = {}, ...children) {
   return element;
 }
 
-const shown = (value) => make('pre', {}, make('code', { textContent: JSON.stringify(value, null, 2) }));
+const objects = new Set();
+
+/** JSON to read; the names of objects lead to them. */
+function shown(value) {
+  const parts = (typeof value === 'string' ? value : JSON.stringify(value, null, 2)).split(/\b([A-Z]\w+)\b/);
+  return make('pre', {}, make('code', {}, ...parts.map((part) =>
+    (objects.has(part) ? make('a', { href: `#${part}`, textContent: part }) : part))));
+}
+
+/** Opens the object that the address names. */
+function openAddressed() {
+  const section = document.getElementById(location.hash.slice(1));
+  if (section?.tagName !== 'DETAILS') return;
+  section.open = true;
+  section.scrollIntoView();
+}
 
 /** A schema without its references, one level deep: what a reader wants to see. */
 function outline(schema) {
@@ -37,7 +52,7 @@ function section(title, ...content) {
 function trial(method, path, operation) {
   const form = make('form', { className: 'try' });
   for (const { name, required } of operation.parameters ?? []) {
-    form.append(make('label', {}, name, make('input', { name, required })));
+    form.append(make('label', {}, required ? name : `${name} (optional)`, make('input', { name, required })));
   }
   const body = operation.requestBody?.content['application/json'].schema;
   if (body) {
@@ -80,7 +95,7 @@ async function send(method, path, operation, fields) {
 function routes({ paths }) {
   return Object.entries(paths).flatMap(([path, item]) => Object.entries(item).map(([method, operation]) => {
     const name = method.toUpperCase();
-    const title = [make('span', { className: 'method', textContent: name }), make('code', { textContent: path }), ` ${operation.summary}`];
+    const title = [make('span', { className: 'method', textContent: name }), make('code', { className: 'name', textContent: path }), make('span', { className: 'quiet', textContent: operation.summary })];
     const schema = Object.values(operation.responses)[0].content?.['application/json']?.schema;
     const data = schema?.properties?.data;
     return section(title,
@@ -93,7 +108,7 @@ function events({ channels, operations }, action) {
   const { messages } = channels.root;
   return Object.entries(operations).filter(([, one]) => one.action === action).map(([name, one]) => {
     const ack = messages[`${name}.ack`]?.payload.oneOf[0].properties.data;
-    return section([make('code', { textContent: name }), ` ${one.summary}`],
+    return section([make('code', { className: 'name', textContent: name }), make('span', { className: 'quiet', textContent: one.summary })],
       shown(outline(messages[name].payload)), ...(ack ? ['data: ', shown(outline(ack))] : []));
   });
 }
@@ -113,14 +128,18 @@ async function show() {
   login(document.querySelector('#login'));
   const load = (name) => fetch(`/api-docs/${name}.json`).then((response) => response.json());
   const [rest, live] = await Promise.all([load('openapi'), load('asyncapi')]);
+  const schemas = { ...live.components.schemas, ...rest.components.schemas };
+  for (const name of Object.keys(schemas)) objects.add(name);
   document.querySelector('#about').textContent = rest.info.description;
   document.querySelector('#routes').append(...routes(rest));
   document.querySelector('#asked').append(...events(live, 'receive'));
   document.querySelector('#told').append(...events(live, 'send'));
-  const schemas = { ...live.components.schemas, ...rest.components.schemas };
   const named = Object.entries(schemas).sort(([one], [other]) => one.localeCompare(other));
-  document.querySelector('#schemas').append(...named.map(([name, schema]) => section([make('code', { textContent: name })],
-    make('p', { className: 'quiet', textContent: schema.description ?? '' }), shown(schema))));
+  document.querySelector('#schemas').append(...named.map(([name, schema]) => Object.assign(
+    section([make('code', { className: 'name', textContent: name })],
+      make('p', { className: 'quiet', textContent: schema.description ?? '' }), shown(schema)), { id: name })));
+  addEventListener('hashchange', openAddressed);
+  openAddressed();
 }
 
 show();

@@ -47,7 +47,11 @@ const lengthOf = (text) => [...text].length;
 function drawCount() {
   const left = state.limits.content - lengthOf($('draft').value);
   $('count').hidden = left > 200;
-  $('count').textContent = left < 0 ? `${-left} too many` : `${left} left`;
+  const words = left < 0 ? `${-left} too many` : `${left} left`;
+  if ($('count').title !== words) {
+    $('count').title = words;
+    $('count').replaceChildren(el('span', { class: 'sr' }, words), el('span', { 'aria-hidden': 'true' }, String(left).replace('-', '−')));
+  }
   $('count').classList.toggle('bad', left < 0);
   $('send').disabled = !$('draft').value.trim() || left < 0;
 }

@@ -6,7 +6,7 @@ import { $, complain, dropToasts, el, list, rove } from './dom.js';
 import { joinOpen, leaveRoom, loadMessages, loadMore, markInboxOf, markRead } from './live.js';
 import { editRow, onRow, systemRow, textRow } from './message-row.js';
 import { me } from './session.js';
-import { changed, isMine, on, openChat, progressOf, state, titleOf } from './store.js';
+import { changed, isMine, on, openChat, progressOf, state, titleOf, trim } from './store.js';
 import { about, dayOf, explain, longDay, preview, systemText, typingText } from './words.js';
 
 const GROUPING_MS = 5 * 60_000; // messages of one person this close stand together
@@ -21,9 +21,9 @@ export function drawConversation() {
   $('no-conversation').hidden = Boolean(chat);
   $('app').dataset.pane = chat ? 'chat' : 'chats';
   if (!chat) return;
-  const stuck = isAtBottom();
-  const fromEnd = $('scroller').scrollHeight - $('scroller').scrollTop;
-  const top = $('messages').querySelector('[data-seq]')?.dataset.seq;
+  const following = isAtBottom() && chat.endDrawn;
+  const inSight = following || chat.moved ? null : rowInSight();
+  if ($('messages').dataset.chat === chat.id && !chat.moved) trim(chat, following || isInLowerHalf() ? 'start' : 'end');
   $('chat-name').textContent = titleOf(chat);
   $('chat-avatar').replaceChildren(chatAvatar(chat, 'tiny'));
   $('chat-about').textContent = state.connection === 'reconnecting' ? 'Reconnecting…' : about(chat);
@@ -32,9 +32,9 @@ export function drawConversation() {
   drawTyping(chat);
   drawComposer(chat);
   drawEdge(chat);
-  const grown = top && $('messages').querySelector('[data-seq]')?.dataset.seq !== top;
-  if (stuck && !chat.hasMoreAfter) toBottom();
-  else if (grown && !chat.moved) $('scroller').scrollTop = $('scroller').scrollHeight - fromEnd;
+  chat.endDrawn = !chat.hasMoreAfter;
+  if (following) toBottom();
+  else if (inSight) keepInSight(inSight);
   chat.moved = false;
   drawJump(chat);
   readWhatIsSeen();
@@ -48,7 +48,7 @@ function drawEdge(chat) {
 
 function drawTyping(chat) {
   const text = typingText(chat);
-  const shown = text || (chat.slow ? 'Sending goes on in a moment: that was a little fast' : chat.note);
+  const shown = text || chat.slow || chat.note;
   if ($('typing').dataset.text === shown) return;
   $('typing').dataset.text = shown;
   const dots = text && el('i', { 'aria-hidden': 'true' }, el('b'), el('b'), el('b'));
@@ -72,7 +72,7 @@ function rowsOf(chat) {
     if (!before || dayOf(before.createdAt) !== dayOf(message.createdAt)) {
       rows.push({ kind: 'day', key: `day-${dayOf(message.createdAt)}`, text: longDay(message.createdAt) });
     }
-    const fresh = chat.freshAfter != null && message.seq > chat.freshAfter && !(before?.seq > chat.freshAfter);
+    const fresh = chat.freshAfter != null && message.seq > chat.freshAfter && (before ? before.seq <= chat.freshAfter : !chat.hasMoreBefore);
     if (fresh) rows.push({ kind: 'fresh', key: 'fresh' });
     const key = message.clientMsgId && isMine(message) ? message.clientMsgId : message.id;
     if (state.editing?.id === message.id && message.id) return rows.push({ kind: 'edit', key });
@@ -117,6 +117,22 @@ const walkable = () => [...$('messages').querySelectorAll('.message[tabindex]')]
 // ---------------------------------------------------------------- scrolling
 
 const isAtBottom = () => $('scroller').scrollHeight - $('scroller').scrollTop - $('scroller').clientHeight < 60;
+const isInLowerHalf = () => $('scroller').scrollTop * 2 + $('scroller').clientHeight > $('scroller').scrollHeight;
+const rowBy = (name, value) => [...$('messages').children].find((row) => row.dataset[name] === String(value));
+
+// The first message in sight, and where it stands: there it stays when rows above it come, go or grow.
+function rowInSight() {
+  const edge = $('scroller').getBoundingClientRect().top;
+  const row = [...$('messages').querySelectorAll('[data-seq]')].find((one) => one.getBoundingClientRect().bottom > edge);
+  return row && { key: row.dataset.key, top: row.getBoundingClientRect().top };
+}
+
+function keepInSight({ key, top }) {
+  const row = rowBy('key', key);
+  const off = row && row.getBoundingClientRect().top - top;
+  if (off) $('scroller').scrollTop += off;
+}
+
 export const toBottom = () => { $('scroller').scrollTop = $('scroller').scrollHeight; };
 
 function drawJump(chat) {
@@ -135,9 +151,12 @@ export async function toLatest() {
   readWhatIsSeen();
 }
 
+let wasAtBottom = true;
+
 function onScroll() {
   const chat = openChat();
   if (!chat) return;
+  wasAtBottom = isAtBottom();
   drawJump(chat);
   readWhatIsSeen();
   const { scrollTop, scrollHeight, clientHeight } = $('scroller');
@@ -165,15 +184,16 @@ async function jump(messageId) {
   } catch (error) {
     return complain(explain(error));
   }
+  chat.moved = true;
   drawConversation();
-  flash([...$('messages').children].find((row) => row.dataset.id === messageId));
+  flash(rowBy('id', messageId));
 }
 
 async function jumpToSeq(chat, seq) {
   if (!chat.messages.some((one) => one.seq === seq)) await loadMessages(chat, seq);
   chat.moved = true;
   drawConversation();
-  flash([...$('messages').children].find((row) => row.dataset.seq === String(seq)));
+  flash(rowBy('seq', seq));
 }
 
 function flash(row) {
@@ -230,6 +250,7 @@ function leave() {
   const chat = openChat();
   if (!chat) return;
   keepDraft(chat);
+  trim(chat, 'start');
   chat.freshAfter = null;
   state.editing = null;
   leaveRoom(chat);
@@ -256,7 +277,8 @@ export function listenConversation() {
   $('jump').addEventListener('click', () => { toLatest(); $('draft').focus(); });
   $('back').addEventListener('click', closeChat);
   addEventListener('hashchange', showAddressed);
-  addEventListener('resize', () => { if (openChat() && isAtBottom()) toBottom(); });
+  // Who was at the end stays there when the window or the draft changes its size.
+  new ResizeObserver(() => { if (wasAtBottom) toBottom(); }).observe($('scroller'));
   document.addEventListener('visibilitychange', readWhatIsSeen);
   on('listed', showAddressed);
   on('dropped', (chat) => { if (chat.id === state.openId) { state.openId = null; history.replaceState(null, '', location.pathname + location.search); } });

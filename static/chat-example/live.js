@@ -11,6 +11,8 @@ const ACK_TIMEOUT_MS = 10_000;
 const TYPING_REPEAT_MS = 3_000; // the server forgets "is typing" after 6 s
 const TYPING_SHOWN_MS = 7_000;
 const PRESENCE_BATCH = 100;
+const RECEIPT_BATCH = 100;
+const RECEIPT_PAUSE_MS = 200;
 export const HISTORY_PAGE = 50;
 
 let socket = null;
@@ -257,40 +259,40 @@ export async function watchPresence() {
 
 // ----------------------------------------------------------------- receipts
 
-const delivered = new Map();
-const read = new Map();
-
-// Coalesced: what comes in one breath is told in one message.
-function later(map, flush) {
-  return (chatId, seq) => {
-    if (map.size === 0) setTimeout(flush, 200);
-    map.set(chatId, Math.max(seq, map.get(chatId) ?? 0));
-  };
-}
-
-async function flush(map, send) {
-  const items = [...map].slice(0, 100);
-  map.clear();
-  if (!isConnected()) return;
-  const reply = await send(items).catch(() => null);
-  if (reply?.error?.retryAfterMs) {
-    await pause(reply.error.retryAfterMs);
-    await send(items).catch(() => null);
+// Coalesced: what comes in one breath is told in one message. It waits for a
+// connection, and is told again until there is an answer.
+function later(send) {
+  const waiting = new Map();
+  let timer = 0;
+  const note = (chatId, seq) => waiting.set(chatId, Math.max(seq, waiting.get(chatId) ?? 0));
+  const soon = (ms = RECEIPT_PAUSE_MS) => { timer ||= setTimeout(flush, ms); };
+  async function flush() {
+    timer = 0;
+    if (!isConnected() || waiting.size === 0) return;
+    const items = [...waiting].slice(0, RECEIPT_BATCH);
+    for (const [chatId] of items) waiting.delete(chatId);
+    const reply = await send(items).catch(() => null);
+    const again = !reply || reply.error?.retryable;
+    if (again) for (const [chatId, seq] of items) note(chatId, seq);
+    if (waiting.size) soon(again ? reply?.error.retryAfterMs ?? 1_000 : RECEIPT_PAUSE_MS);
   }
+  on('connected', () => soon());
+  return (chatId, seq) => { note(chatId, seq); soon(); };
 }
 
-export const markDelivered = later(delivered, () => flush(delivered, (items) =>
-  ask('mark-delivered', { items: items.map(([chatId, seq]) => ({ chatId, seq })) })));
+export const markDelivered = later((items) =>
+  ask('mark-delivered', { items: items.map(([chatId, seq]) => ({ chatId, seq })) }));
 
-const tellRead = later(read, () => flush(read, async (items) => {
+const tellRead = later(async (items) => {
   for (const [chatId, seq] of items) {
     const reply = await ask('mark-read', { chatId, seq });
-    if (!reply.success) return reply;
+    if (reply.error?.retryable) return reply;
     const chat = known(chatId);
-    if (chat && reply.data.readSeq >= chat.readSeq) Object.assign(chat, reply.data);
+    if (chat && reply.data?.readSeq >= chat.readSeq) Object.assign(chat, reply.data);
   }
   changed();
-}));
+  return {};
+});
 
 /** The person has seen everything up to `seq`. */
 export function markRead(chat, seq) {

@@ -18,7 +18,7 @@ import { listenFinder } from './finder.js';
 import { connect } from './live.js';
 import { restore } from './outbox.js';
 import { drawDetails, drawInbox, listenPanels, showMe } from './panels.js';
-import { call, keepSession, me } from './session.js';
+import { call, endedUnasked, keepSession, me } from './session.js';
 import { on, state, titleOf } from './store.js';
 import { explain, notificationText, preview } from './words.js';
 
@@ -86,7 +86,11 @@ function listenToNews() {
 function start() {
   $('welcome').hidden = Boolean(me());
   $('app').hidden = !me();
-  if (!me()) return drawEntry();
+  if (!me()) {
+    drawEntry();
+    if (endedUnasked()) $('welcome-text').textContent = 'Your session has ended. Log in to go on with your chats.';
+    return;
+  }
   keepSession(JSON.parse(sessionStorage.getItem('parlance')));
   showMe();
   restore();

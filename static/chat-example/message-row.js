@@ -42,8 +42,7 @@ function tick(step) {
 function stamp({ message, mine, step }) {
   return el('span', { class: 'stamp' },
     message.editedAt && !message.deletedAt ? el('span', null, 'edited') : null,
-    message.failed ? el('span', null, 'Not sent')
-      : el('time', { datetime: message.createdAt, title: fullTimeOf(message.createdAt) }, timeOf(message.createdAt)),
+    el('time', { datetime: message.createdAt, title: fullTimeOf(message.createdAt) }, timeOf(message.createdAt)),
     mine && step && !message.failed && !message.deletedAt ? tick(step) : null);
 }
 
@@ -105,9 +104,9 @@ function reactions(message) {
 
 function failure({ clientMsgId, failed }) {
   const chat = openChat();
-  return el('p', { class: 'failure', role: 'alert' }, `Not sent. ${failed}`,
+  return el('p', { class: 'failure', role: 'alert' }, el('span', null, `Not sent. ${failed}`), el('span', null,
     el('button', { type: 'button', onclick: () => retry(chat, clientMsgId) }, 'Try again'),
-    el('button', { type: 'button', onclick: () => discard(chat, clientMsgId) }, 'Discard'));
+    el('button', { type: 'button', onclick: () => discard(chat, clientMsgId) }, 'Discard')));
 }
 
 // ------------------------------------------------------------------- acting
@@ -173,7 +172,7 @@ export function stopEditing() {
 
 export function editRow() {
   const { text } = state.editing;
-  const field = el('textarea', { id: 'edit', rows: '1', maxlength: '8000', 'aria-label': 'Edit message', dir: 'auto' });
+  const field = el('textarea', { id: 'edit', rows: '1', 'aria-label': 'Edit message', dir: 'auto' });
   field.value = text;
   const save = async () => {
     const { chatId, id, version, was, text: next } = state.editing;

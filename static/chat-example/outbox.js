@@ -5,7 +5,7 @@
 import { ask, isConnected, pause } from './live.js';
 import { me } from './session.js';
 import { changed, on, state, take, tell } from './store.js';
-import { explain } from './words.js';
+import { explain, seconds } from './words.js';
 
 const key = () => `parlance-outbox-${me().id}`;
 
@@ -55,7 +55,7 @@ async function deliver(chat, message) {
   } else if (reply && !reply.error.retryable) {
     message.failed = explain({ message: reply.message, ...reply.error });
   } else {
-    chat.slow = reply?.error.code === 'rate-limited';
+    chat.slow = reply?.error.code === 'rate-limited' && `That was a little fast. Sending goes on in ${seconds(reply.error.retryAfterMs ?? 1_000)}.`;
     changed();
     await pause(reply?.error.retryAfterMs ?? 1_000);
     chat.slow = false;

@@ -17,6 +17,9 @@ function openDetails() {
   $('details').showModal();
 }
 
+const STANDINGS = ['owner', 'moderator', 'member'];
+const byStanding = (one, other) => STANDINGS.indexOf(one.role) - STANDINGS.indexOf(other.role) || one.name.localeCompare(other.name);
+
 export function drawDetails() {
   if (!$('details').open && !openChat()) return;
   const chat = openChat();
@@ -25,7 +28,7 @@ export function drawDetails() {
   $('details-title').textContent = chat.isGroup ? `${chat.participants.length} ${chat.participants.length === 1 ? 'person' : 'people'}` : titleOf(chat);
   $('details-actions').hidden = !chat.isGroup;
   $('rename-form').hidden = !rights.rename;
-  const rows = chat.participants.map((one) => ({
+  const rows = chat.participants.toSorted(byStanding).map((one) => ({
     ...one, readSeq: 0, deliveredSeq: 0,
     mine: one.userId === me().id,
     online: isOnline(one.userId),

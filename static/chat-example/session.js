@@ -2,6 +2,7 @@
 // per tab, so that two tabs can be two people.
 
 const KEY = 'parlance';
+const ENDED = 'parlance-ended';
 const RENEW_BEFORE_MS = 75_000; // the server warns 60 s before a token ends
 
 let session = JSON.parse(sessionStorage.getItem(KEY) ?? 'null'); // {user, token, expiresAt, refreshToken}
@@ -72,19 +73,27 @@ export function renew() {
       hooks.renewed(session.token);
     })
     .catch((error) => {
-      if (error.status === 401 || error.status === 400) endSession();
+      if (error.status === 401 || error.status === 400) endSession(true);
       throw error;
     })
     .finally(() => { renewing = null; });
   return renewing;
 }
 
-/** Back to the door. */
-export function endSession() {
+/** Back to the door, where it is told when the person did not ask for it. */
+export function endSession(unasked = false) {
+  if (unasked) sessionStorage.setItem(ENDED, 'true');
   keepSession(null);
   hooks.ended();
   history.replaceState(null, '', location.pathname + location.search);
   location.reload();
+}
+
+/** Whether the last session ended by itself; said once. */
+export function endedUnasked() {
+  const ended = sessionStorage.getItem(ENDED) !== null;
+  sessionStorage.removeItem(ENDED);
+  return ended;
 }
 
 export async function logout() {

@@ -13,6 +13,7 @@ import { me } from './session.js';
 
 const RECENT_EVENTS = 300;
 const MAX_AHEAD = 500;
+const MAX_WINDOW = 300; // messages of a chat that are kept and drawn
 const UNREAD_CAP = 100; // the server counts no further
 
 export const state = {
@@ -105,8 +106,9 @@ export function addChat(summary) {
 
 function mergeSummary(chat, summary) {
   chat.participants = mergeReceipts(chat.participants, summary.participants);
+  // What was read here may not have been told yet.
+  if (summary.rev === chat.rev && summary.readSeq >= chat.readSeq) chat.unreadCount = summary.unreadCount;
   chat.readSeq = Math.max(chat.readSeq, summary.readSeq);
-  if (summary.rev === chat.rev) chat.unreadCount = summary.unreadCount;
   changed();
   return chat;
 }
@@ -156,6 +158,14 @@ export function mergePage(chat, page) {
   // Changes that came while the page was under way are not in it.
   for (const { rev, event, payload } of chat.recent) if (rev > page.rev) onMessages[event]?.(chat, payload);
   changed();
+}
+
+/** Keeps the window small: what is beyond goes at the `start` or the `end`, and is fetched again when it is wanted. */
+export function trim(chat, side) {
+  const beyond = chat.messages.length - MAX_WINDOW;
+  if (beyond <= 0 || chat.loading) return;
+  chat.messages = side === 'start' ? chat.messages.slice(beyond) : chat.messages.slice(0, MAX_WINDOW);
+  chat[side === 'start' ? 'hasMoreBefore' : 'hasMoreAfter'] = true;
 }
 
 // Puts a message in its place. A message beyond the window stays out: the

@@ -100,7 +100,7 @@ const FIELDS = {
   currentPassword: 'The present password', newPassword: 'The new password', participantIds: 'The list of people',
 };
 
-const seconds = (ms) => { const whole = Math.max(1, Math.ceil(ms / 1000)); return whole === 1 ? 'a second' : `${whole} seconds`; };
+export const seconds = (ms) => { const whole = Math.max(1, Math.ceil(ms / 1000)); return whole === 1 ? 'a second' : `${whole} seconds`; };
 
 /** A failure in one plain sentence. The server's sentences name fields as programs know them. */
 export function explain(error) {
@@ -110,7 +110,8 @@ export function explain(error) {
     case 'internal': return 'The server has a problem just now. Try again in a moment.';
     case 'not-found': return 'That is not there any more.';
     case 'edit-window-closed': return 'It is too late to change this message.';
-    case 'validation-failed': return error.message.replace(/^`?(\w+)`?/, (whole, word) => FIELDS[word] ?? whole);
+    case 'validation-failed':
+      return error.message.replace(/^`?email`? must be an e-mail address/, 'This is not an e-mail address').replace(/^`?(\w+)`?/, (whole, word) => FIELDS[word] ?? whole);
     default: return error?.code && error.message ? error.message : 'No answer came. Try again in a moment.';
   }
 }

@@ -1,23 +1,11 @@
 // Two and more people at the page at once.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { App, say } from "./support/app.js";
-import { launch, openPage } from "./support/browser.js";
-import { Person } from "./support/person.js";
+import { test } from "node:test";
+import { say } from "./support/app.js";
+import { DESKTOP, openPage } from "./support/browser.js";
+import { app, browser, done, setUp, visit } from "./support/stage.js";
 
-let app;
-let browser;
-
-before(async () => {
-  [app, browser] = await Promise.all([App.start(), launch()]);
-});
-
-after(async () => {
-  await browser?.close();
-  await app?.stop();
-});
-
-const visit = async (query = "") => new Person(await openPage(browser, `${app.url}/chat-example.html${query}`));
+setUp();
 
 /** How the page of a person talks with the server. */
 function watchTransports(page) {
@@ -35,7 +23,7 @@ const MODES = [
 
 for (const { query, transports, people: [one, other] } of MODES) {
   test(`two people register, find each other and chat over ${transports.join(" and ")}`, async () => {
-    const [first, second] = [await visit(query), await visit(query)];
+    const [first, second] = [await visit(null, DESKTOP, query), await visit(null, DESKTOP, query)];
     const seen = watchTransports(first.page);
     await first.register(one);
     await second.register(other);
@@ -60,10 +48,7 @@ for (const { query, transports, people: [one, other] } of MODES) {
     assert.deepEqual(await second.texts(), ["Hello there", "Hi yourself"]);
     assert.deepEqual([...seen].sort(), transports);
 
-    for (const person of [first, second]) {
-      person.isFine();
-      await person.page.context().close();
-    }
+    await done(first, second);
   });
 }
 
@@ -84,6 +69,7 @@ test("a group: made, grown, shrunk, left", async () => {
   await gus.change("Ivy Iron", "Remove from the group", "Really remove?");
   await ivy.isTold("removed you");
   await ivy.row("Hiking").waitFor({ state: "detached" });
+  await ivy.page.getByText("Choose a chat, or start a new one.").waitFor();
   await hal.sees("removed Ivy Iron");
 
   await gus.page.getByRole("button", { name: "Add people" }).click();
@@ -96,17 +82,13 @@ test("a group: made, grown, shrunk, left", async () => {
   await hal.page.getByRole("button", { name: "Really leave?" }).click();
   await hal.row("Hiking").waitFor({ state: "detached" });
   await gus.sees("Hal Hood left");
-  for (const person of [gus, hal, ivy]) {
-    person.isFine();
-    await person.page.context().close();
-  }
+  await done(gus, hal, ivy);
 });
 
 test("unread messages are counted in the list, told, and read when the chat is opened", async () => {
   const [jo, kim] = [await app.register("Jo Jolly"), await app.register("Kim Keen")];
   const chat = await jo.call("POST", "/api/chats", { participantIds: [kim.id] });
-  const page = await visit();
-  await page.login(kim.email);
+  const page = await visit(kim);
   await page.row("Jo Jolly").waitFor();
   await say(jo, chat, "One");
   await say(jo, chat, "Two");
@@ -119,8 +101,7 @@ test("unread messages are counted in the list, told, and read when the chat is o
   await page.isIn("Jo Jolly");
   // The mark may still have been on its way when the page was loaded anew.
   await page.row("Jo Jolly").getByLabel("unread").waitFor({ state: "detached" });
-  page.isFine();
-  await page.page.context().close();
+  await done(page);
 });
 
 test("text is text, whatever it looks like", async () => {
@@ -129,16 +110,14 @@ test("text is text, whatever it looks like", async () => {
   const nasty = `<img src=x onerror="alert(1)"><script>alert(2)</script> "&amp;" javascript:alert(3)`;
   await say(lea, chat, nasty);
   await say(lea, chat, "see https://example.com/a?b=1.");
-  const page = await visit();
-  await page.login(max.email);
+  const page = await visit(max);
   await page.open("Lea <b>Low</b>");
   await page.sees("see https");
   assert.deepEqual(await page.texts(), [nasty, "see https://example.com/a?b=1."]);
   const link = page.page.locator("#messages a");
   assert.equal(await link.getAttribute("href"), "https://example.com/a?b=1");
   assert.equal(await link.getAttribute("rel"), "noopener noreferrer");
-  page.isFine();
-  await page.page.context().close();
+  await done(page);
 });
 
 test("older messages come when one scrolls up, and the place is kept", async () => {
@@ -147,8 +126,7 @@ test("older messages come when one scrolls up, and the place is kept", async () 
   for (let number = 1; number < 120; number += 1) await say(ned, chat, `Message number ${number}.`);
   // Who has answered has read: the page opens at the end, not where reading goes on.
   await say(oda, chat, "Message number 120.");
-  const page = await visit();
-  await page.login(oda.email);
+  const page = await visit(oda);
   await page.open("Ned North");
   await page.sees("Message number 120.");
   assert.equal((await page.texts()).length, 50);
@@ -161,16 +139,14 @@ test("older messages come when one scrolls up, and the place is kept", async () 
   await page.page.getByText("The beginning of this chat").waitFor();
   const texts = await page.texts();
   assert.deepEqual(texts, Array.from({ length: 120 }, (_, index) => `Message number ${index + 1}.`));
-  page.isFine();
-  await page.page.context().close();
+  await done(page);
 });
 
 test("after the server was away nothing is missing and nothing is there twice", async () => {
   const [pia, quin] = [await app.register("Pia Plum"), await app.register("Quin Quick")];
   const chat = await pia.call("POST", "/api/chats", { participantIds: [quin.id] });
   await say(pia, chat, "Before");
-  const page = await visit();
-  await page.login(quin.email);
+  const page = await visit(quin);
   await page.open("Pia Plum");
   await page.sees("Before");
 
@@ -201,8 +177,7 @@ test("a page that was built without the client says what is missing", async () =
 test("it can be used with the keyboard alone", async () => {
   const [ray, sue, tim] = [await app.register("Ray Red"), await app.register("Sue Soft"), await app.register("Tim Tall")];
   for (const other of [sue, tim]) await ray.call("POST", "/api/chats", { participantIds: [other.id], initialMessage: "Hello" });
-  const page = await visit();
-  await page.login(ray.email);
+  const page = await visit(ray);
   await page.row("Tim Tall").focus();
   await page.page.keyboard.press("ArrowDown");
   await page.page.keyboard.press("Enter");
@@ -218,8 +193,7 @@ test("it can be used with the keyboard alone", async () => {
   await page.page.getByRole("dialog").waitFor();
   await page.page.keyboard.press("Escape");
   await page.page.getByRole("dialog").waitFor({ state: "hidden" });
-  page.isFine();
-  await page.page.context().close();
+  await done(page);
 });
 
 test("an error at the door is said in plain words", async () => {
@@ -241,8 +215,7 @@ test("a token that is no longer good is renewed, and a session that is over ends
   const vic = await app.register("Vic Vale");
   const wes = await app.register("Wes West");
   await vic.call("POST", "/api/chats", { participantIds: [wes.id], initialMessage: "Still here?" });
-  const page = await visit();
-  await page.login(wes.email);
+  const page = await visit(wes);
   const change = (name, value) => page.page.evaluate(([key, text]) => {
     const session = JSON.parse(sessionStorage.getItem("parlance"));
     sessionStorage.setItem("parlance", JSON.stringify({ ...session, [key]: text }));

@@ -1,57 +1,14 @@
-// What the page does when the line is cut, slow, or says something unusual. The test sits between page and server.
+// What the page does when the line is cut, slow, or says something unusual.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { App, say } from "./support/app.js";
-import { DESKTOP, launch, openPage } from "./support/browser.js";
-import { Person } from "./support/person.js";
+import { test } from "node:test";
+import { say } from "./support/app.js";
+import { hasSent, throughLine } from "./support/line.js";
+import { app, done, setUp } from "./support/stage.js";
 
-let app;
-let browser;
-
-before(async () => {
-  [app, browser] = await Promise.all([App.start(), launch()]);
-});
-
-after(async () => {
-  await browser?.close();
-  await app?.stop();
-});
-
-/** A page whose messages pass through `line`: `sent` is what the page said, `rewrite` and `rewriteSent` change what passes. */
-async function throughLine(account, line, server = app) {
-  const page = await openPage(browser, `${server.url}/healthz`, DESKTOP);
-  line.sent = [];
-  await page.routeWebSocket(/socket\.io/, (socket) => {
-    const upstream = socket.connectToServer();
-    line.cut = () => socket.close();
-    line.toPage = (text) => socket.send(text);
-    upstream.onMessage((text) => socket.send(line.rewrite?.(text) ?? text));
-    socket.onMessage((text) => {
-      line.sent.push(text);
-      upstream.send(line.rewriteSent?.(text) ?? text);
-    });
-  });
-  await page.goto(`${server.url}/chat-example.html?transports=websocket`);
-  page.problems.length = 0;
-  const person = new Person(page);
-  await person.login(account.email);
-  return person;
-}
-
-async function pair(one, other) {
-  const [first, second] = [await app.register(one), await app.register(other)];
-  const chat = await first.call("POST", "/api/chats", { participantIds: [second.id], initialMessage: "The first" });
-  return { first, second, chat };
-}
-
-/** Waits until the page has sent something that matches. */
-async function hasSent(person, line, pattern) {
-  const aFrame = () => person.page.evaluate(() => new Promise(requestAnimationFrame));
-  while (!line.sent.some((text) => pattern.test(String(text)))) await aFrame();
-}
+setUp();
 
 test("a cut line is told, and everything that was missed comes, in order and once", async () => {
-  const { first, second, chat } = await pair("Gil Gray", "Hana Hill");
+  const { first, second, chat } = await app.pair("Gil Gray", "Hana Hill");
   const line = {};
   const person = await throughLine(second, line);
   await person.open("Gil Gray");
@@ -72,12 +29,11 @@ test("a cut line is told, and everything that was missed comes, in order and onc
   assert.deepEqual(await person.texts(), wanted);
   await person.page.locator("#connection").waitFor({ state: "hidden" });
   assert.ok(line.sent.some((text) => /"join-chat",\{"chatId":"[^"]+","rev":\d+/.test(text)));
-  person.isFine();
-  await person.page.context().close();
+  await done(person);
 });
 
 test("when the server cannot say what was missed, the history is loaded anew", async () => {
-  const { first, second, chat } = await pair("Ines Ivy", "Jon Jay");
+  const { first, second, chat } = await app.pair("Ines Ivy", "Jon Jay");
   const line = {};
   const person = await throughLine(second, line);
   await person.open("Ines Ivy");
@@ -92,12 +48,11 @@ test("when the server cannot say what was missed, the history is loaded anew", a
   await say(first, chat, "The third");
   await person.sees("The third");
   assert.deepEqual(await person.texts(), ["The first", "The second", "The third"]);
-  person.isFine();
-  await person.page.context().close();
+  await done(person);
 });
 
 test("a token that runs out is replaced on the open connection", async () => {
-  const { first, second, chat } = await pair("Kit Knox", "Lou Lane");
+  const { first, second, chat } = await app.pair("Kit Knox", "Lou Lane");
   const line = {};
   const person = await throughLine(second, line);
   await person.open("Kit Knox");
@@ -105,12 +60,11 @@ test("a token that runs out is replaced on the open connection", async () => {
   await hasSent(person, line, /"refresh-token",\{"token":"/);
   await say(first, chat, "Still together");
   await person.sees("Still together");
-  person.isFine();
-  await person.page.context().close();
+  await done(person);
 });
 
 test("after the edit window there is no Edit", async () => {
-  const { second } = await pair("Moa Moss", "Nils North");
+  const { second } = await app.pair("Moa Moss", "Nils North");
   const line = { rewrite: (text) => String(text).replace(/"editWindowMs":\d+/, '"editWindowMs":0') };
   const person = await throughLine(second, line);
   await person.open("Moa Moss");
@@ -119,12 +73,11 @@ test("after the edit window there is no Edit", async () => {
   await person.choose("Mine");
   await person.page.getByRole("menuitem", { name: "Delete" }).waitFor();
   assert.equal(await person.page.getByRole("menuitem", { name: "Edit" }).count(), 0);
-  person.isFine();
-  await person.page.context().close();
+  await done(person);
 });
 
 test("what is refused can be sent again or given up; what is too fast is sent a little later", async () => {
-  const { second } = await pair("Ola Oak", "Pim Pine");
+  const { second } = await app.pair("Ola Oak", "Pim Pine");
   const line = {};
   const person = await throughLine(second, line);
   await person.open("Ola Oak");
@@ -143,6 +96,65 @@ test("what is refused can be sent again or given up; what is too fast is sent a 
   await person.page.getByRole("button", { name: "Try again" }).click();
   await person.hasCome("Stubborn", "Sent");
   assert.deepEqual(await person.texts(), ["The first", "Stubborn"]);
-  person.isFine();
-  await person.page.context().close();
+  await done(person);
+});
+
+test("what was not sent survives a new load of the page, and goes out once", async () => {
+  const { first, second, chat } = await app.pair("Rio Reed", "Sol Sand");
+  const line = {};
+  const person = await throughLine(second, line);
+  await person.open("Rio Reed");
+  line.rewriteSent = (text) => (/"send-message"/.test(text) ? "3" : text); // the server never hears of it
+  await person.say("Not lost");
+  await hasSent(person, line, /"send-message"/);
+  await person.message("Not lost").getByRole("img", { name: "Sending" }).waitFor();
+  line.rewriteSent = null;
+  await person.page.reload();
+  await person.hasCome("Not lost", "Sent");
+  assert.deepEqual(await person.texts(), ["The first", "Not lost"]);
+  const { messages } = await first.call("GET", `/api/chats/${chat.id}/messages`);
+  assert.equal(messages.length, 2);
+  await done(person);
+});
+
+test("who is too fast is told for how long", async () => {
+  const { second } = await app.pair("Tao Thorn", "Uma Urn");
+  const line = {};
+  const person = await throughLine(second, line);
+  await person.open("Tao Thorn");
+  await person.sees("The first");
+  line.rewriteSent = (text) => {
+    const id = String(text).match(/^42(\d+)\["(?:send-message|add-reaction)"/)?.[1];
+    if (!id) return text;
+    line.toPage(`43${id}[${JSON.stringify({ success: false, message: "Too many", error: { code: "rate-limited", retryable: true, retryAfterMs: 2_500 } })}]`);
+    return "3";
+  };
+  await person.choose("The first");
+  await person.page.getByRole("button", { name: "React with 👍" }).click();
+  await person.isTold("That was a little fast. Try again in 3 seconds.");
+  await person.say("Quick");
+  await person.page.locator("#typing").filter({ hasText: "Sending goes on in 3 seconds." }).waitFor();
+  line.rewriteSent = null;
+  await person.hasCome("Quick", "Sent");
+  await done(person);
+});
+
+test("what was read while there was no line is told when there is one", async () => {
+  const { first, second, chat } = await app.pair("Val Vine", "Wyn Wood");
+  const line = {};
+  const person = await throughLine(second, line);
+  await person.row("Val Vine").getByLabel("1 unread").waitFor();
+  line.isDown = true;
+  await line.cut();
+  await person.page.locator("#connection").filter({ hasText: "Reconnecting" }).waitFor();
+  await person.open("Val Vine");
+  await person.sees("The first");
+  await person.row("Val Vine").getByLabel("unread").waitFor({ state: "detached" });
+  line.isDown = false;
+  await hasSent(person, line, /"mark-read",\{"chatId":"[^"]+","seq":1\}/);
+  await person.page.locator("#connection").waitFor({ state: "hidden" });
+  assert.equal(await person.row("Val Vine").getByLabel("unread").count(), 0);
+  await say(first, chat, "The second");
+  await person.sees("The second");
+  await done(person);
 });

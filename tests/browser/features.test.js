@@ -1,34 +1,10 @@
 // What one can do with messages and with a group, between people who look at it.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { App, say } from "./support/app.js";
-import { launch, openPage } from "./support/browser.js";
-import { Person } from "./support/person.js";
+import { test } from "node:test";
+import { say } from "./support/app.js";
+import { app, done, setUp, visit } from "./support/stage.js";
 
-let app;
-let browser;
-
-before(async () => {
-  [app, browser] = await Promise.all([App.start(), launch()]);
-});
-
-after(async () => {
-  await browser?.close();
-  await app?.stop();
-});
-
-const visit = async (account, options) => {
-  const person = new Person(await openPage(browser, app.url, options));
-  await person.login(account.email);
-  return person;
-};
-
-const done = async (...people) => {
-  for (const person of people) {
-    person.isFine();
-    await person.page.context().close();
-  }
-};
+setUp();
 
 test("messages are replied to, edited, deleted and reacted to, and their receipts are shown", async () => {
   const [abe, bea] = [await app.register("Abe Ash"), await app.register("Bea Birch")];

@@ -1,23 +1,14 @@
 // Pictures of the page for people to look at, in target/screenshots: each place, at two widths, by day and by night.
-import { after, before, test } from "node:test";
-import { App, say } from "./support/app.js";
-import { DESKTOP, PHONE, launch, openPage, picture } from "./support/browser.js";
-import { Person } from "./support/person.js";
+import { test } from "node:test";
+import { say } from "./support/app.js";
+import { DESKTOP, PHONE, picture } from "./support/browser.js";
+import { throughLine } from "./support/line.js";
+import { app, done, setUp, visit } from "./support/stage.js";
 
-let app;
-let browser;
 let people;
 let chats;
 
-before(async () => {
-  [app, browser] = await Promise.all([App.start(), launch()]);
-  await furnish();
-});
-
-after(async () => {
-  await browser?.close();
-  await app?.stop();
-});
+setUp(furnish);
 
 /** A few people who have talked. */
 async function furnish() {
@@ -69,50 +60,75 @@ async function talk(chat, lines) {
   for (const [person, text] of lines) await say(person, chat, text);
 }
 
+const NEWS = ["Do you have a minute?", "I found the tickets", "The train leaves at ten past six", "Do not forget the photo"];
+
 for (const [width, size] of [["desktop", DESKTOP], ["phone", PHONE]]) {
   for (const colorScheme of ["light", "dark"]) {
     test(`the page on a ${width}, ${colorScheme}`, async () => {
-      await walk(`${width}-${colorScheme}`, { ...size, colorScheme }, width === "phone");
+      const line = {};
+      const anna = await throughLine(people.anna, line, { ...size, colorScheme });
+      const look = (place) => picture(anna.page, `${place}-${width}-${colorScheme}`);
+      await walk(anna, look, width === "phone");
+      await falter(anna, look, line);
+      await done(anna);
     });
   }
 }
 
 /** Through every place, with a picture of each. */
-async function walk(name, options, isPhone) {
-  const anna = new Person(await openPage(browser, app.url, options));
+async function walk(anna, look, isPhone) {
   const { page } = anna;
   const backOnPhone = async () => { if (isPhone) await page.getByRole("button", { name: "Back to the chats" }).click(); };
-  await picture(page, `login-${name}`);
-  await anna.login(people.anna.email);
-  await anna.row("Ben Okafor").waitFor();
-  await picture(page, `chats-${name}`);
+  await anna.row("Ben Okafor").getByLabel("unread").waitFor();
+  await look("chats");
   await anna.open("Ben Okafor");
   await anna.sees("at six");
-  await picture(page, `direct-${name}`);
+  await look("direct");
   await backOnPhone();
 
-  const ben = new Person(await openPage(browser, app.url));
-  await ben.login(people.ben.email);
+  const ben = await visit(people.ben);
   await ben.open("Thursday conversation club");
   await anna.open("Thursday conversation club");
   await ben.draft.pressSequentially("Hello");
   await anna.seesTyping("Ben Okafor");
-  await picture(page, `group-${name}`);
-  await anna.message("Three, please :)").first().hover();
-  await picture(page, `hover-${name}`);
+  if (!isPhone) await anna.message("Three, please :)").first().hover();
+  await look("group");
   await ben.draft.fill("");
-  await ben.page.context().close();
+  await done(ben);
 
-  await say(people.ben, chats.pair, "Do you have a minute?");
-  await anna.isTold("Do you have a minute?");
-  await picture(page, `notification-${name}`);
-  await page.getByRole("button", { name: "People in this chat" }).click();
-  await picture(page, `people-${name}`);
-  await page.keyboard.press("Escape");
+  const news = NEWS.shift();
+  await say(people.ben, chats.pair, news);
+  await anna.isTold(news);
+  await look("notification");
   await backOnPhone();
   await page.getByRole("button", { name: "New chat" }).click();
   await anna.pick("Ben Okafor", "Kai Nakamura");
-  await picture(page, `new-chat-${name}`);
-  anna.isFine();
-  await page.context().close();
+  await look("new-chat");
+  await page.keyboard.press("Escape");
+}
+
+/** The line is cut, and what was written meanwhile is refused. */
+async function falter(anna, look, line) {
+  const { page } = anna;
+  await anna.open("Priya Raman");
+  await anna.sees("See you next week");
+  let release;
+  const released = new Promise((resolve) => { release = resolve; });
+  await page.route("**/api/chats?**", async (route) => { await released; await route.continue(); });
+  line.rewriteSent = (text) => {
+    const id = String(text).match(/^42(\d+)\["send-message"/)?.[1];
+    if (!id) return text;
+    const error = { code: "forbidden", retryable: false };
+    line.toPage(`43${id}[${JSON.stringify({ success: false, message: "You may not write here any more", error })}]`);
+    return "3"; // a pong instead
+  };
+  await line.cut();
+  await page.locator("#chat-about").filter({ hasText: "Reconnecting" }).waitFor();
+  await anna.draft.fill("Thank you, I am looking forward to it!");
+  await page.getByRole("button", { name: "Send", exact: true }).click();
+  await anna.message("looking forward").getByRole("img", { name: "Sending" }).waitFor();
+  await look("reconnecting");
+  release();
+  await page.getByText("You may not write here any more").waitFor();
+  await look("not-sent");
 }

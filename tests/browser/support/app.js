@@ -53,6 +53,13 @@ export class App {
     const { user, token } = await this.call("POST", "/api/auth/register", { name, email, password: PASSWORD });
     return { ...user, call: (method, route, body) => this.call(method, route, body, token) };
   }
+
+  /** Two people with a chat, in which the first has said "The first". */
+  async pair(one, other) {
+    const [first, second] = [await this.register(one), await this.register(other)];
+    const chat = await first.call("POST", "/api/chats", { participantIds: [second.id], initialMessage: "The first" });
+    return { first, second, chat };
+  }
 }
 
 /** Says something in a chat, over the API. */

@@ -62,7 +62,7 @@ export class Person {
   }
 
   get draft() {
-    return this.page.getByLabel("Message", { exact: true });
+    return this.page.getByRole("textbox", { name: "Message", exact: true });
   }
 
   async say(text) {
