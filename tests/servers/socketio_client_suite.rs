@@ -178,8 +178,7 @@ fn handshake(socket: &Socket) -> Value {
     let query: serde_json::Map<_, _> = handshake
         .query()
         .pairs()
-        .iter()
-        .map(|(name, value)| (name.clone(), json!(value)))
+        .map(|(name, value)| (name.to_owned(), json!(value)))
         .collect();
     let headers: serde_json::Map<_, _> = handshake
         .headers()
