@@ -176,11 +176,12 @@ impl Frame {
 
     /// The WebSocket form when it lies in one block: one text and nothing else, or short attachments.
     pub(crate) fn as_one_slice(&self, form: BinaryForm) -> Option<&[u8]> {
-        match (&self.0.joined, &self.0.text) {
-            (Some(joined), _) if form == BinaryForm::Frames => Some(joined),
-            (_, Some(wire)) if self.0.attachments.is_empty() => Some(&wire.bytes),
-            _ => None,
-        }
+        let parts = &*self.0;
+        let block = match parts.attachments.is_empty() {
+            true => parts.text.as_ref().map(|wire| &wire.bytes),
+            false => parts.joined.as_ref().filter(|_| form == BinaryForm::Frames),
+        };
+        block.map(|bytes| &bytes[..])
     }
 
     /// The packets as records of a polling payload, in order.
