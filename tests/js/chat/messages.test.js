@@ -306,7 +306,7 @@ test("delivery is told to the room, once", async (t) => {
   assertPart(participants.find(({ userId }) => userId === other.id), { deliveredSeq: elsewhere.lastSeq });
   const hundred = Array.from({ length: 100 }, () => items[0]);
   assert.deepEqual(await call(b, "mark-delivered", { items: hundred }), {});
-  for (const wrong of [undefined, null, {}, [1], [{ chatId: chat.id }], [{ chatId: chat.id, seq: seq + 1 }], [...hundred, items[0]]]) {
+  for (const wrong of [undefined, null, {}, [1], [{ chatId: chat.id }], [{ chatId: chat.id, seq: second.seq + 1 }], [...hundred, items[0]]]) {
     await refused(b, "validation-failed", "mark-delivered", { items: wrong }, "items");
   }
   await refused(b, "not-found", "mark-delivered", { items: [{ chatId: "nothing", seq: 1 }] });
@@ -388,6 +388,6 @@ test("between what was missed and what comes live nothing falls", async (t) => {
   } while (answer.more);
   await sending;
   await until("all are heard", () => answer.rev >= 120 || live.at(-1)?.rev === 120);
-  const fresh = live.map(({ rev }) => rev).filter((rev) => rev > seen.at(-1));
+  const fresh = live.map(({ rev }) => rev).filter((rev) => rev > (seen.at(-1) ?? 0));
   assert.deepEqual([...seen, ...fresh], Array.from({ length: 120 }, (_, i) => i + 1));
 });
