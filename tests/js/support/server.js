@@ -27,6 +27,9 @@ try {
   // As an ordinary user all have the same rank.
 }
 
+/** What the server promises with its own settings: `--drain-time`, and at most 25 s more. */
+const PLANNED_STOP_MS = 30_000;
+
 const running = new Set();
 process.on("exit", () => running.forEach((child) => child.kill("SIGKILL")));
 
@@ -88,7 +91,7 @@ export class Server {
   /** Sends `signal` and waits for the end: `{code, signal}`. */
   async stop(signal = "SIGTERM") {
     this.#child.kill(signal);
-    return within(15_000, "the server stops", this.#exited);
+    return within(PLANNED_STOP_MS, "the server stops", this.#exited);
   }
 }
 
