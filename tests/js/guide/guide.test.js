@@ -95,7 +95,8 @@ test("operating: every command succeeds, in order", async (t) => {
   assert.match(outputs[1], /^created admin /);
   assert.match(outputs[2], /^good  database/m);
   assert.match(outputs[3], /"ready".*^parlance_sessions\{transport="websocket"\} 0$/ms);
-  assert.match(outputs[4], /^copied /);
+  assert.match(outputs[4], /^\$argon2id\$/);
+  assert.match(outputs[5], /^copied /);
 });
 
 test("migrating: the page that has both servers speaks to the new one", async (t) => {

@@ -18,6 +18,9 @@ export function settled({ official, parlance }) {
   return REFERENCE ? official : parlance;
 }
 
+/** What the server promises with its own settings: `--drain-time`, and at most 25 s more. */
+const PLANNED_STOP_MS = 30_000;
+
 const running = new Set();
 /** The processes that run for this test file. */
 export const pids = () => [...running].map((child) => child.pid);
@@ -81,7 +84,7 @@ export class Server {
   /** Sends `signal` and waits for the end: `{code, signal}`. */
   async stop(signal = "SIGTERM") {
     this.#child.kill(signal);
-    return within(15_000, "the server stops", this.#exited);
+    return within(PLANNED_STOP_MS, "the server stops", this.#exited);
   }
 }
 
