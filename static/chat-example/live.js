@@ -218,7 +218,7 @@ export function tellTyping(chat, isTyping) {
   if (!chat || !isConnected()) return;
   if (isTyping ? Date.now() - typingSent < TYPING_REPEAT_MS : !typingSent) return;
   typingSent = isTyping ? Date.now() : 0;
-  socket.volatile.emit('typing', { chatId: chat.id, isTyping }, () => {});
+  socket.emit('typing', { chatId: chat.id, isTyping }, () => {});
 }
 
 function heardTyping({ chatId, userId, name, isTyping }) {

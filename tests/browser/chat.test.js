@@ -32,15 +32,13 @@ for (const { query, transports, people: [one, other] } of MODES) {
     await second.isTold("started a chat with you");
     await second.open(one);
 
-    await first.draft.pressSequentially("Hel");
-    await second.seesTyping(one);
+    await first.typesTo(second, one);
     await first.draft.fill("");
     await second.seesNobodyTyping();
 
     await first.say("Hello there");
     await second.sees("Hello there");
-    await second.draft.pressSequentially("Hi");
-    await first.seesTyping(other);
+    await second.typesTo(first, other);
     await second.say("Hi yourself");
     await first.sees("Hi yourself");
     await first.seesNobodyTyping();

@@ -100,8 +100,20 @@ export class Person {
     await this.message(text).getByRole("img", { name: step, exact: true }).waitFor();
   }
 
-  async seesTyping(name) {
-    await this.page.locator("#typing").filter({ hasText: `${name} is typing` }).waitFor();
+  async seesTyping(name, timeout) {
+    await this.page.locator("#typing").filter({ hasText: `${name} is typing` }).waitFor({ timeout });
+  }
+
+  /** Types on until `other` sees it: the news is volatile, and told again after three seconds. */
+  async typesTo(other, name) {
+    for (let tries = 1; ; tries += 1) {
+      await this.draft.pressSequentially("Hi");
+      try {
+        return await other.seesTyping(name, 3_200);
+      } catch (error) {
+        if (tries === 3) throw error;
+      }
+    }
   }
 
   async seesNobodyTyping() {
