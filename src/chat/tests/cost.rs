@@ -136,7 +136,7 @@ async fn marking_messages_of_many_chats_as_delivered_costs_the_same_as_of_one() 
     let mut costs = Vec::new();
     for items in [&items[..1], &items[1..]] {
         let delivered = device.ask("mark-delivered", json!({"items": items}));
-        let (answer, cost) = counted(delivered).await;
+        let (answer, cost) = Box::pin(counted(delivered)).await;
         assert_eq!(answer["success"], true, "{answer}");
         costs.push(cost);
     }
