@@ -1,8 +1,9 @@
 // One attack for each row of what a client can do to a server; each goes on until its process is ended.
+import { deadline } from "../support/wait.js";
 import { Wire, frame, text } from "./wire.js";
 
 const POLLING = "/socket.io/?EIO=4&transport=polling";
-const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const pause = (ms) => deadline(performance.now() + ms);
 
 /** `many` times at once, each again as soon as it is over. */
 function always(many, act) {

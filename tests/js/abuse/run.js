@@ -14,6 +14,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { io } from "socket.io-client";
+import { deadline } from "../support/wait.js";
 import { ATTACKS } from "./attacks.js";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
@@ -32,7 +33,7 @@ const EVERY_MS = 260;
 const SETTLE_MS = 60_000;
 /** SQLite opens its readers when they are first wanted. */
 const SPARE_DESCRIPTORS = 16;
-const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const pause = (ms) => deadline(performance.now() + ms);
 
 /** The program under a limit of its address space. */
 class Program {
