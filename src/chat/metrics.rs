@@ -25,6 +25,8 @@ pub struct ChatMetrics<'a> {
     pub waiting: usize,
     /// Changes that shared a commit.
     pub commit_size: &'a Histogram,
+    /// Batches that could not be committed.
+    pub commits_failed: u64,
     /// How long commits took.
     pub commit_time: &'a Histogram,
 }
@@ -38,6 +40,7 @@ impl Chat {
             failures: &self.events.failed,
             waiting: self.writer.waiting(),
             commit_size: &commits.size,
+            commits_failed: commits.failed.get(),
             commit_time: &commits.time,
         }
     }

@@ -140,6 +140,40 @@ impl Metrics {
             help,
             engine.messages.get(),
         );
+        for (name, help, number) in [
+            (
+                "parlance_received_bytes_total",
+                "Bytes of those messages, without headers.",
+                engine.message_bytes.get(),
+            ),
+            (
+                "parlance_events_emitted_total",
+                "Events that were emitted; a broadcast is one.",
+                broadcasts.emitted.get(),
+            ),
+            (
+                "parlance_acks_sent_total",
+                "Answers to events of clients.",
+                broadcasts.answers_sent.get(),
+            ),
+            (
+                "parlance_acks_received_total",
+                "Answers of clients that somebody waited for.",
+                broadcasts.answers_received.get(),
+            ),
+            (
+                "parlance_packets_sent_total",
+                "Packets that were queued for clients; a broadcast counts for each recipient.",
+                broadcasts.packets_queued(),
+            ),
+            (
+                "parlance_sent_bytes_total",
+                "Bytes of those packets, WebSocket headers included.",
+                broadcasts.bytes_queued.get(),
+            ),
+        ] {
+            page.one(Kind::Counter, name, help, number);
+        }
         let refused = REFUSALS.into_iter().zip(0..);
         page.each(
             Kind::Counter,
@@ -214,6 +248,12 @@ impl Metrics {
 
 fn chat_page(page: &mut Page, chat: &Chat) {
     let metrics = chat.metrics();
+    page.one(
+        Kind::Counter,
+        "parlance_commits_failed_total",
+        "Batches of changes that could not be committed.",
+        metrics.commits_failed,
+    );
     page.each(
         Kind::Counter,
         "parlance_events_received_total",

@@ -77,6 +77,10 @@ async fn known_traffic_gives_known_numbers() {
         ),
         // Each has sent a CONNECT beside its events.
         ("parlance_messages_received_total", 2.0 + 2.0 + 20.0 + 1.0),
+        // Each event was answered, and nobody was asked for an answer.
+        ("parlance_acks_sent_total", 2.0 + 20.0 + 1.0),
+        ("parlance_acks_received_total", 0.0),
+        ("parlance_commits_failed_total", 0.0),
         ("parlance_logins_total{outcome=\"refused\"}", 1.0),
         ("parlance_http_responses_total{status=\"101\"}", 2.0),
         ("parlance_http_responses_total{status=\"401\"}", 1.0),
@@ -88,6 +92,15 @@ async fn known_traffic_gives_known_numbers() {
         assert_eq!(page.get(name), value, "{name}");
     }
     assert!(page.get("parlance_broadcast_recipients_sum") >= 40.0);
+    assert_eq!(
+        page.get("parlance_packets_sent_total"),
+        page.get("parlance_broadcast_recipients_sum") + 23.0 + 2.0,
+        "deliveries, answers, and `ready` for each"
+    );
+    assert!(page.get("parlance_events_emitted_total") >= 22.0);
+    // A message is longer than its shortest form, and each has gone to two people.
+    assert!(page.get("parlance_sent_bytes_total") > 40.0 * 100.0);
+    assert!(page.get("parlance_received_bytes_total") > 20.0 * 50.0);
     assert!(page.get("parlance_commit_size_sum") >= 20.0);
     assert_eq!(
         page.get("parlance_commit_duration_seconds_count"),

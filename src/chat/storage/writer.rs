@@ -13,7 +13,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use engineio::metrics::Histogram;
+use engineio::metrics::{Counter, Histogram};
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -69,6 +69,8 @@ pub(crate) struct WriterMetrics {
     pub(crate) size: Histogram,
     /// From the beginning of a batch until its jobs know how it went.
     pub(crate) time: Histogram,
+    /// Batches that could not be committed.
+    pub(crate) failed: Counter,
 }
 
 impl Default for WriterMetrics {
@@ -76,6 +78,7 @@ impl Default for WriterMetrics {
         Self {
             size: Histogram::of_sizes(),
             time: Histogram::of_times(),
+            failed: Counter::default(),
         }
     }
 }
@@ -159,6 +162,9 @@ async fn run(
         metrics.size.observe(taken as u64);
         let stored = commit(connection.as_mut(), &mut batch).await;
         metrics.time.observe_time(begun.elapsed());
+        if !stored {
+            metrics.failed.count();
+        }
         if !stored && begun.elapsed() > STALL {
             refuse_waiting(&mut jobs);
         }
