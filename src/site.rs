@@ -53,9 +53,15 @@ pub(crate) struct Inside(pub(crate) Arc<Whole>);
 /// Kept with a session: the place that it has.
 pub(crate) struct SessionPass(pub(crate) Pass);
 
+/// What operators and their programs read.
+const INSPECTED: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
 impl Site for Whole {
     async fn respond(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Full<Bytes>> {
         let path = request.uri().path();
+        if INSPECTED.contains(&path) && !is_read(request.method()) {
+            return not_allowed();
+        }
         if path == "/metrics" {
             return self.metrics_for(peer, request.headers());
         }
@@ -82,6 +88,7 @@ impl Site for Whole {
 impl Site for Inside {
     async fn respond(&self, request: Request<Incoming>, _: SocketAddr) -> Response<Full<Bytes>> {
         match request.uri().path() {
+            path if INSPECTED.contains(&path) && !is_read(request.method()) => not_allowed(),
             "/metrics" => self.0.metrics_page(),
             "/healthz" => health(StatusCode::OK, "alive"),
             "/readyz" => self.0.ready().await,
@@ -251,9 +258,18 @@ fn opens_session(uri: &Uri) -> bool {
 
 /// A document of the API description.
 fn document(method: &Method, document: &serde_json::Value) -> Response<Full<Bytes>> {
-    if method == Method::GET || method == Method::HEAD {
+    if is_read(method) {
         return Reply::json(StatusCode::OK, document).into();
     }
+    not_allowed()
+}
+
+fn is_read(method: &Method) -> bool {
+    method == Method::GET || method == Method::HEAD
+}
+
+/// For what can only be read.
+fn not_allowed() -> Response<Full<Bytes>> {
     let allow = HeaderValue::from_static("GET, HEAD");
     Reply::from(chat::Error::MethodNotAllowed)
         .header(ALLOW, allow)

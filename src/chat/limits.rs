@@ -96,11 +96,33 @@ impl Limits {
             }
         }
     }
+
+    /// Takes back one act of `who` that came to nothing.
+    pub(super) fn give_back(&self, act: Act, who: &str) {
+        let (cost, _) = act.rate(self.logins_a_minute);
+        if let Some(full) = self.full_at.lock().get_mut(&(act, who.to_owned()))
+            && let Some(earlier) = full.checked_sub(cost)
+        {
+            *full = earlier;
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_came_to_nothing_is_given_back() {
+        let limits = Limits::new(RateLimits::Default, 300);
+        let now = Instant::now();
+        for _ in 0..100 {
+            assert_eq!(limits.count(Act::NewChat, "ann", now), Ok(()));
+            limits.give_back(Act::NewChat, "ann");
+        }
+        assert!((0..20).all(|_| limits.count(Act::NewChat, "ann", now).is_ok()));
+        assert!(limits.count(Act::NewChat, "ann", now).is_err());
+    }
 
     #[test]
     fn a_burst_passes_and_then_one_at_a_time() {

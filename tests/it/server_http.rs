@@ -21,6 +21,16 @@ async fn it_says_that_it_is_alive_and_ready() {
 }
 
 #[tokio::test]
+async fn what_can_only_be_read_refuses_everything_else() {
+    let app = TestApp::start().await;
+    for path in ["/healthz", "/readyz", "/metrics", "/api-docs/openapi.json"] {
+        let answer = app.anonymous(Method::POST, path, Value::Null).await;
+        assert_eq!(answer.refused(405), "method-not-allowed", "{path}");
+        assert_eq!(answer.header("allow"), "GET, HEAD", "{path}");
+    }
+}
+
+#[tokio::test]
 async fn localhost_answers_in_both_address_families() {
     let app = TestApp::with(&["--listen=localhost:0"]).await;
     assert!(app.address.ip().is_loopback() && app.address.is_ipv4());

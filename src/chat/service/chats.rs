@@ -181,10 +181,22 @@ impl Chat {
         actor: &Actor,
         wanted: CreateChat,
     ) -> Result<(domain::Chat, bool), Error> {
-        self.limits
-            .count(Act::NewChat, actor.user.id.as_str(), Instant::now())?;
-        let (id, made) = self.commit(wanted.check(actor.user.person())?).await?;
+        let who = actor.user.id.as_str();
+        self.limits.count(Act::NewChat, who, Instant::now())?;
+        let done = self.make_chat(actor, wanted).await;
+        if !matches!(done, Ok((_, true))) {
+            self.limits.give_back(Act::NewChat, who);
+        }
+        let (id, made) = done?;
         Ok((self.chat(actor, &id).await?, made))
+    }
+
+    async fn make_chat(
+        self: &Arc<Self>,
+        actor: &Actor,
+        wanted: CreateChat,
+    ) -> Result<(ChatId, bool), Error> {
+        self.commit(wanted.check(actor.user.person())?).await
     }
 }
 

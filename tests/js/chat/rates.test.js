@@ -86,6 +86,16 @@ for (const [kind, [cost, burst, first, other]] of Object.entries(KINDS)) {
   });
 }
 
+test("a chat that exists already, or cannot be made, is no new chat", async () => {
+  const person = await app.person("Opener");
+  const statuses = new Set();
+  for (let i = 0; i < 15; i += 1) {
+    statuses.add((await person.request("POST", "/api/chats", { participantIds: [ann.id] })).status);
+    statuses.add((await person.request("POST", "/api/chats", { participantIds: ["nobody"] })).status);
+  }
+  assert.deepEqual([...statuses], [201, 400, 200]);
+});
+
 describe("entries", () => {
   const login = (email, password) => app.request("POST", "/api/auth/login", { email, password });
 

@@ -18,8 +18,8 @@ export function settled({ official, parlance }) {
   return REFERENCE ? official : parlance;
 }
 
-/** What the server promises with its own settings: `--drain-time`, and at most 25 s more. */
-const PLANNED_STOP_MS = 30_000;
+/** What the server promises with its own settings: `--drain-time`, and at most half a minute more. */
+const PLANNED_STOP_MS = 32_000;
 
 const running = new Set();
 /** The processes that run for this test file. */
