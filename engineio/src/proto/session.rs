@@ -654,5 +654,4 @@ impl Session {
 }
 
 #[cfg(test)]
-#[path = "session_tests/mod.rs"]
 mod tests;

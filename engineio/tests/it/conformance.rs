@@ -38,8 +38,8 @@ fn named(cell: &str) -> Vec<(&str, &str)> {
     quoted.filter_map(|name| name.split_once("::")).collect()
 }
 
-/// The sources by the name of their file, without its endings; `main`, and whatever is in a folder of
-/// tests, is called as its folder.
+/// The sources by the name of their file, without its endings; `main` is called as its folder, and the
+/// tests of a module that have a folder are called as the module.
 fn sources() -> HashMap<String, String> {
     let mut sources = HashMap::new();
     for start in SOURCES {
@@ -47,11 +47,16 @@ fn sources() -> HashMap<String, String> {
         for file in files(&start) {
             let name = file.file_name().unwrap_or_default().to_string_lossy();
             let stem = name.split('.').next().unwrap_or_default();
-            let folder = file.parent().and_then(Path::file_name).unwrap_or_default();
-            let folder = folder.to_string_lossy();
-            let stem = match stem == "main" || folder.ends_with("_tests") {
-                true => folder.into_owned(),
-                false => stem.to_owned(),
+            let mut folders = file.ancestors().skip(1).filter_map(Path::file_name);
+            let (folder, above) = (folders.next(), folders.next());
+            let stem = match (stem, folder) {
+                ("main", Some(folder)) => folder.to_string_lossy().into_owned(),
+                (_, Some(folder))
+                    if folder == "tests" && above.is_some_and(|above| above == "session") =>
+                {
+                    "session".to_owned()
+                }
+                _ => stem.to_owned(),
             };
             let text = fs::read_to_string(&file).unwrap_or_default();
             sources
