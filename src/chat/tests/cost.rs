@@ -33,6 +33,17 @@ async fn chat_with(world: &World, actor: &super::Someone, messages: usize) -> St
     chat
 }
 
+/// How many statements `act` runs. What else goes on in the server is counted with it and can only
+/// add, so it is done three times, and the least is its own.
+async fn cost_of(mut act: impl AsyncFnMut()) -> u64 {
+    let mut least = u64::MAX;
+    for _ in 0..3 {
+        let ((), cost) = Box::pin(counted(act())).await;
+        least = least.min(cost);
+    }
+    least
+}
+
 #[tokio::test]
 async fn a_page_of_history_costs_the_same_for_one_message_and_for_a_hundred() {
     let world = World::new().await;
@@ -41,12 +52,12 @@ async fn a_page_of_history_costs_the_same_for_one_message_and_for_a_hundred() {
     for messages in [1, 100] {
         let chat = chat_with(&world, &ann, messages).await;
         let path = format!("/api/chats/{chat}/messages?limit=100");
-        let (page, cost) = counted(world.get(&ann, &path)).await;
-        assert_eq!(
-            page.data()["messages"].as_array().map(Vec::len),
-            Some(messages)
-        );
-        costs.push(cost);
+        let cost = cost_of(async || {
+            let page = world.get(&ann, &path).await;
+            let got = page.data()["messages"].as_array().map(Vec::len);
+            assert_eq!(got, Some(messages));
+        });
+        costs.push(cost.await);
     }
     assert_eq!(costs[0], costs[1]);
 }
@@ -59,14 +70,8 @@ async fn replies_mentions_and_reactions_on_a_page_cost_nothing_more() {
     let path = format!("/api/chats/{chat}/messages");
     let mut last = world.say(&ann, &chat, "first").await;
     let page = format!("{path}?limit=100");
-    // Through the writer's queue, behind what is being kept.
-    let quiet = async || {
-        world
-            .post(&ann, "/api/notifications/read", json!({"ids": []}))
-            .await
-    };
-    quiet().await.data();
-    let (_, one) = counted(world.get(&ann, &page)).await;
+    let read = async || drop(world.get(&ann, &page).await);
+    let one = cost_of(read).await;
     for number in 0..40 {
         let body =
             json!({"content": format!("{number}"), "replyTo": last["id"], "mentions": [ben.id]});
@@ -78,9 +83,8 @@ async fn replies_mentions_and_reactions_on_a_page_cost_nothing_more() {
             .await
             .data();
     }
-    world.settled(&chat).await;
-    quiet().await.data();
-    let (answer, many) = counted(world.get(&ann, &page)).await;
+    let many = cost_of(read).await;
+    let answer = world.get(&ann, &page).await;
     let messages = answer.data()["messages"].as_array().expect("messages");
     assert_eq!(messages.len(), 41);
     assert_eq!(messages[40]["replyTo"], messages[39]["id"]);
@@ -97,9 +101,11 @@ async fn the_list_of_chats_costs_the_same_for_one_chat_and_for_many() {
         for _ in costs.len()..chats {
             chat_with(&world, &ann, 2).await;
         }
-        let (page, cost) = counted(world.get(&ann, "/api/chats?limit=100")).await;
-        assert!(page.data()["chats"].as_array().map(Vec::len) >= Some(chats));
-        costs.push(cost);
+        let cost = cost_of(async || {
+            let page = world.get(&ann, "/api/chats?limit=100").await;
+            assert!(page.data()["chats"].as_array().map(Vec::len) >= Some(chats));
+        });
+        costs.push(cost.await);
     }
     assert_eq!(costs[0], costs[1]);
 }
@@ -115,9 +121,7 @@ async fn making_a_chat_costs_the_same_for_one_other_and_for_many() {
     let mut costs = Vec::new();
     for count in [1, 6] {
         let others: Vec<_> = others.iter().take(count).collect();
-        let (chat, cost) = counted(world.group(&ann, &others)).await;
-        world.settled(&chat).await;
-        costs.push(cost);
+        costs.push(cost_of(async || drop(world.group(&ann, &others).await)).await);
     }
     assert_eq!(costs[0], costs[1]);
 }
@@ -127,18 +131,21 @@ async fn marking_messages_of_many_chats_as_delivered_costs_the_same_as_of_one() 
     let world = World::new().await;
     let (ann, ben) = (world.person("Ann").await, world.person("Ben").await);
     let mut items = Vec::new();
-    for _ in 0..6 {
+    for _ in 0..12 {
         let chat = world.group(&ann, &[&ben]).await;
         world.say(&ann, &chat, "x").await;
         items.push(json!({"chatId": chat, "seq": 1}));
     }
     let mut device = world.connect(&ben).await;
+    let (alone, together) = items.split_at(3);
     let mut costs = Vec::new();
-    for items in [&items[..1], &items[1..]] {
-        let delivered = device.ask("mark-delivered", json!({"items": items}));
-        let (answer, cost) = Box::pin(counted(delivered)).await;
-        assert_eq!(answer["success"], true, "{answer}");
-        costs.push(cost);
+    for mut items in [alone.chunks(1), together.chunks(3)] {
+        let cost = cost_of(async || {
+            let items = items.next().expect("enough");
+            let answer = device.ask("mark-delivered", json!({"items": items})).await;
+            assert_eq!(answer["success"], true, "{answer}");
+        });
+        costs.push(cost.await);
     }
     assert_eq!(costs[0], costs[1]);
 }
