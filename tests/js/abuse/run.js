@@ -8,7 +8,7 @@
 import { spawn } from "node:child_process";
 import { readFileSync, readdirSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { constants, setPriority, tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
@@ -139,6 +139,8 @@ class People {
 /** One attack; gives the height of the memory and what the honest people saw. */
 async function attack(name, program, people) {
   const attacker = spawn(process.execPath, [path.join(here, "attacker.js"), name], { stdio: ["pipe", "ignore", "ignore"] });
+  // An attacker has processors of its own: here it gets what the others leave.
+  setPriority(attacker.pid, constants.priority.PRIORITY_LOW);
   const { token, chat } = people.pairs[0];
   attacker.stdin.end(JSON.stringify({ port: program.port, token, chat }));
   let peak = 0;
