@@ -1,18 +1,19 @@
-//! Where chats are kept: two traits, one module per engine that has all of
-//! its SQL.
+//! Where chats are kept: two traits, and [`queries`] with all SQL for both engines.
 //!
 //! [`Read`] is a connection that looks, [`Write`] one that changes too. Reads
 //! come from a pool; there is one connection that writes, and [`Writer`] is
 //! its only user. Whether somebody may see a chat is part of the query that
 //! looks for it, never a check before it.
 
+mod connection;
 mod error;
 pub(super) mod failpoint;
 mod postgres;
 mod posting;
+mod queries;
 mod rows;
+mod sql;
 mod sqlite;
-mod statements;
 #[cfg(test)]
 mod tests;
 mod transfer;

@@ -15,17 +15,16 @@ pub(super) use people::{CredentialsRow, PersonRow, RefreshRow, SessionRow, UserR
 use super::StoreError;
 use crate::chat::domain::Seq;
 
-/// A list of ids as one JSON text.
-pub(super) fn id_list<T: AsRef<str>>(ids: impl Iterator<Item = T>) -> String {
-    let ids: Vec<serde_json::Value> = ids.map(|id| id.as_ref().into()).collect();
-    serde_json::Value::from(ids).to_string()
+/// A list as one JSON text. What is in it are texts, numbers and lists of them,
+/// which JSON can always say.
+pub(super) fn json_list<T: serde::Serialize>(list: impl Iterator<Item = T>) -> String {
+    let list: Vec<T> = list.collect();
+    serde_json::to_string(&list).unwrap_or_default()
 }
 
-/// Rows as one JSON text. What is in them are texts, numbers and lists of them,
-/// which JSON can always say.
-pub(super) fn json_rows<T: serde::Serialize>(rows: impl Iterator<Item = T>) -> String {
-    let rows: Vec<T> = rows.collect();
-    serde_json::to_string(&rows).unwrap_or_default()
+/// Ids that are all of their rows.
+pub(super) fn ids<I: From<String>>(rows: Vec<(String,)>) -> Vec<I> {
+    rows.into_iter().map(|(id,)| id.into()).collect()
 }
 
 /// Ids with the positions that go with them.

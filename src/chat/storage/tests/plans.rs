@@ -6,7 +6,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, SqliteConnection};
 
 use super::*;
-use crate::chat::storage::{postgres, sqlite};
+use crate::chat::storage::{queries, sqlite};
 
 fn messages() -> u32 {
     let wanted = std::env::var("PLAN_MESSAGES").ok();
@@ -69,8 +69,8 @@ async fn on_sqlite(path: &Path) {
         .execute(&mut connection)
         .await
         .expect("commits");
-    for (name, sql) in sqlite::QUESTIONS {
-        let plan = sqlite_plan(&mut connection, sql).await;
+    for (name, sql, _) in queries::questions() {
+        let plan = sqlite_plan(&mut connection, sql.sqlite).await;
         for step in &plan {
             // Lists that were bound may be gone through, and what is in the query itself.
             let whole = step.starts_with("SCAN") && step != "SCAN c";
@@ -108,8 +108,8 @@ async fn on_postgres(url: &str) {
         .execute(&mut connection)
         .await
         .expect("sets");
-    for (name, sql, types) in postgres::QUESTIONS {
-        let plan = postgres_plan(&mut connection, name, sql, types).await;
+    for (name, sql, types) in queries::questions() {
+        let plan = postgres_plan(&mut connection, name, sql.postgres, types).await;
         assert!(!plan.contains("Seq Scan"), "{name}: {plan}");
         let small = ["LIST", "PARTICIPANTS", "REACTIONS", "SEARCH"].contains(&name);
         assert!(

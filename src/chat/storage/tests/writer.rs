@@ -84,6 +84,54 @@ async fn a_bad_job_never_fails_its_neighbours_and_all_are_told_in_order() {
     assert_eq!(kept.expect("answers").len(), 3);
 }
 
+/// Asks what cannot be asked, and writes nothing: PostgreSQL knows no text with a NUL in it.
+struct Ask {
+    finished: Finished,
+}
+
+impl Job for Ask {
+    fn run<'a>(&'a mut self, connection: &'a mut dyn Write) -> Answer<'a, Verdict> {
+        Box::pin(async move {
+            connection.direct_chat("\0").await?;
+            Err(StoreError::Query(sqlx::Error::RowNotFound))
+        })
+    }
+
+    fn finish(self: Box<Self>, outcome: Result<(), StoreError>) {
+        self.finished.lock().push((0, outcome.is_ok()));
+    }
+}
+
+#[tokio::test]
+async fn a_question_that_fails_takes_nothing_from_the_jobs_behind_it() {
+    let Engine {
+        store,
+        mut connection,
+        ..
+    } = engine().await;
+    let who = person(connection.as_mut(), "ann").await;
+    let chat = chat(connection.as_mut(), &who).await;
+    let writer = Writer::start(connection);
+    let finished = Finished::default();
+    let ask = Ask {
+        finished: Arc::clone(&finished),
+    };
+    let say = Say {
+        number: 1,
+        chat: chat.clone(),
+        who,
+        end: End::Keep,
+        finished: Arc::clone(&finished),
+    };
+    writer.submit(Box::new(ask)).await.expect("there is room");
+    writer.submit(Box::new(say)).await.expect("there is room");
+    writer.close().await;
+    assert_eq!(*finished.lock(), [(0, false), (1, true)]);
+    let mut read = store.read().await.expect("a reader");
+    let head = read.head(&chat).await.expect("answers").expect("a chat");
+    assert_eq!(head.last_seq, Seq(1), "what was told as stored is stored");
+}
+
 #[tokio::test]
 async fn after_the_end_nothing_is_taken() {
     let Engine { mut connection, .. } = engine().await;

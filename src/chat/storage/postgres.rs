@@ -1,28 +1,19 @@
 //! PostgreSQL: a pool that reads and one connection that writes.
 //!
-//! All SQL of this engine is in this directory. Lists are bound as arrays, so
-//! that every statement is constant. Nothing waits without a bound: the server
-//! ends statements and waiting for locks, and we give up on a server that does
-//! not answer.
-
-mod chats;
-mod connection;
-mod log;
-mod messages;
-mod notifications;
-mod people;
-mod posting;
-mod sessions;
+//! Nothing waits without a bound: the server ends statements and waiting for
+//! locks, and we give up on a server that does not answer.
 
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection as _};
+use sqlx::{ConnectOptions, Connection as _, PgConnection, Postgres};
+use tokio::time::timeout;
 
-use super::{Answer, Read, Store, StoreError};
+use super::connection::{Connection, Engine, Writing, silent};
+use super::sql::Db;
+use super::{Answer, StoreError};
 use crate::chat::config::Durability;
-use connection::{Connection, Lasting};
 
 /// Connections that read. PostgreSQL starts a process for each.
 const READERS: u32 = 10;
@@ -49,16 +40,80 @@ const STATEMENT_PATIENCE: Duration = Duration::from_secs(8);
 /// whether it still works.
 const TRUSTED: Duration = Duration::from_secs(1);
 
-/// The pool of connections that read.
-pub(super) struct Postgres {
-    pool: PgPool,
+impl Engine for PoolConnection<Postgres> {
+    const PATIENCE: Option<Duration> = Some(STATEMENT_PATIENCE);
+
+    fn db(&mut self) -> Db<'_> {
+        Db::Postgres(self)
+    }
 }
 
-/// Opens the database and migrates it.
+/// The connection that writes. When it is lost, the next transaction makes
+/// another one.
+pub(super) struct Lasting {
+    options: PgConnectOptions,
+    connection: PgConnection,
+    /// Whether a statement failed in a way that may have broken it.
+    suspect: bool,
+}
+
+impl Lasting {
+    async fn open(options: PgConnectOptions) -> Result<Self, StoreError> {
+        let connection = connect(&options).await?;
+        Ok(Self {
+            options,
+            connection,
+            suspect: false,
+        })
+    }
+
+    /// Another connection in place of one that cannot be trusted any more. The
+    /// server ends what the old one had begun.
+    async fn renew(&mut self) -> Result<(), StoreError> {
+        self.connection = connect(&self.options).await?;
+        self.suspect = false;
+        Ok(())
+    }
+}
+
+async fn connect(options: &PgConnectOptions) -> Result<PgConnection, StoreError> {
+    let connected = timeout(CONNECT_PATIENCE, options.connect()).await;
+    Ok(connected.map_err(|_| silent())??)
+}
+
+impl Engine for Lasting {
+    const PATIENCE: Option<Duration> = Some(STATEMENT_PATIENCE);
+
+    fn db(&mut self) -> Db<'_> {
+        Db::Postgres(&mut self.connection)
+    }
+
+    /// After an error, PostgreSQL refuses the rest of the transaction.
+    fn spoilt(&mut self, error: &StoreError) -> bool {
+        self.suspect |= error.is_temporary();
+        true
+    }
+}
+
+impl Writing for Lasting {
+    fn begin(connection: &mut Connection<Self>) -> Answer<'_, ()> {
+        Box::pin(async move {
+            if !connection.engine.suspect && connection.run("BEGIN").await.is_ok() {
+                return Ok(());
+            }
+            // Nothing was asked for yet, so nothing is lost.
+            connection.engine.renew().await?;
+            connection.run("BEGIN").await
+        })
+    }
+}
+
+/// Opens the database and migrates it: the pool of connections that read, and
+/// the one that writes.
 pub(super) async fn open(
     url: &str,
     durability: Durability,
-) -> Result<(Postgres, Connection<Lasting>), StoreError> {
+) -> Result<(PgPool, Connection<Lasting>), StoreError> {
     let options: PgConnectOptions = url.parse()?;
     let options = options
         .application_name("parlance")
@@ -86,7 +141,7 @@ pub(super) async fn open(
         })
         .connect_with(options.options([("default_transaction_read_only", "on")]))
         .await?;
-    Ok((Postgres { pool }, Connection::new(writer)))
+    Ok((pool, Connection::new(writer)))
 }
 
 /// Host, port and name of the database of a URL, to be shown; none when it is
@@ -111,24 +166,6 @@ pub(super) async fn migrate(options: &PgConnectOptions) -> Result<(), StoreError
     Ok(connection.close().await?)
 }
 
-impl Store for Postgres {
-    fn read(&self) -> Answer<'_, Box<dyn Read>> {
-        Box::pin(async {
-            let connection = self.pool.acquire().await?;
-            Ok(Box::new(Connection::new(connection)) as Box<dyn Read>)
-        })
-    }
-
-    fn close(&self) -> BoxFuture<'_, ()> {
-        Box::pin(self.pool.close())
-    }
-}
-
-/// What a statement binds as an array.
-fn list<'a, T: 'a, U: 'a>(rows: impl Iterator<Item = T>, column: impl Fn(T) -> U) -> Vec<U> {
-    rows.map(column).collect()
-}
-
 /// What the connections were opened with: `synchronous_commit` and the two
 /// limits of the one that writes, and whether the others only read.
 #[cfg(test)]
@@ -136,42 +173,20 @@ pub(super) async fn settings_of(
     url: &str,
     durability: Durability,
 ) -> Result<[String; 4], StoreError> {
-    let (store, mut writer) = open(url, durability).await?;
+    let (pool, mut writer) = open(url, durability).await?;
     let show = |setting: &'static str| sqlx::query_scalar(setting);
     Ok([
         show("SHOW synchronous_commit")
-            .fetch_one(&mut *writer.inner)
+            .fetch_one(&mut writer.engine.connection)
             .await?,
         show("SHOW statement_timeout")
-            .fetch_one(&mut *writer.inner)
+            .fetch_one(&mut writer.engine.connection)
             .await?,
         show("SHOW lock_timeout")
-            .fetch_one(&mut *writer.inner)
+            .fetch_one(&mut writer.engine.connection)
             .await?,
         show("SHOW default_transaction_read_only")
-            .fetch_one(&store.pool)
+            .fetch_one(&pool)
             .await?,
     ])
 }
-
-/// The questions whose plans are tested, and the types of their parameters.
-#[cfg(test)]
-pub(super) const QUESTIONS: [(&str, &str, &str); 13] = [
-    ("LIST", chats::LIST, "text, bigint, text, bigint"),
-    ("PARTICIPANTS", chats::PARTICIPANTS, "text[]"),
-    ("LAST_MESSAGES", chats::LAST_MESSAGES, "text[], bigint[]"),
-    ("UNREAD", chats::UNREAD, "text, text"),
-    ("REACTIONS", messages::REACTIONS, "text, text[]"),
-    ("RANGE", messages::RANGE, "text, bigint, bigint, bool, text"),
-    ("BY_SEQ", messages::BY_SEQ, "text, bigint[]"),
-    ("REPEAT", messages::REPEAT, "text, text, text"),
-    ("HEAD", log::HEAD, "text"),
-    (
-        "ENTRIES",
-        log::ENTRIES,
-        "text, bigint, bigint, text, bigint",
-    ),
-    ("SEARCH", people::SEARCH, "text, bigint, bigint"),
-    ("LOOK_UP", posting::LOOK_UP, "text[], text[], text[]"),
-    ("PAGE", notifications::PAGE, "text, text, bigint"),
-];
