@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use engineio::proto::outbox::OutboxLimits;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::{sleep, timeout};
 
@@ -28,12 +29,6 @@ use crate::site::{Inside, SessionPass, Whole};
 use crate::socketio::{
     ADMIN_NAMESPACE, AdminOptions, ClientBundles, ConnectError, ConnectRequest, Io, IoBuilder,
 };
-
-/// The largest packet or request body of a Socket.IO client, in bytes; it is
-/// told, and splits by it.
-const MAX_PAYLOAD_BYTES: usize = 100_000;
-/// How long a client may stay connected without a token.
-const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
 /// How often the certificate's files are looked at.
 const CERTIFICATE_PERIOD: Duration = Duration::from_secs(60);
@@ -318,8 +313,18 @@ impl Running {
 
 /// The Socket.IO server, with the chat profile's limits.
 fn sockets(settings: &Settings, metrics: &Metrics) -> IoBuilder {
+    let limits = &settings.sessions;
     let engine = engineio::Config {
-        max_payload: MAX_PAYLOAD_BYTES,
+        max_payload: limits.max_payload,
+        ping_interval: limits.ping_interval,
+        ping_timeout: limits.ping_timeout,
+        body_timeout: limits.body_timeout,
+        write_timeout: limits.write_timeout,
+        outbox: OutboxLimits {
+            soft_bytes: limits.outbox_soft(),
+            hard_bytes: limits.outbox,
+            total_bytes: limits.outbox_total,
+        },
         cors: engine_cors(&settings.origins, settings.admin_ui.is_some()),
         metrics: Arc::clone(&metrics.engine),
         ..engineio::Config::default()
@@ -327,7 +332,7 @@ fn sockets(settings: &Settings, metrics: &Metrics) -> IoBuilder {
     let io = Io::builder()
         .engine(engine)
         .metrics(Arc::clone(&metrics.broadcasts))
-        .connect_timeout(CONNECT_LIMIT);
+        .connect_timeout(limits.connect_timeout);
     match CLIENT_VERSION {
         Some(version) => io.client_bundles(ClientBundles {
             version,

@@ -17,6 +17,7 @@ mod options;
 mod problem;
 mod reference;
 mod secret;
+mod sessions;
 mod settings;
 
 pub use admin_ui::AdminUi;
@@ -34,5 +35,6 @@ pub use problem::{Problem, Problems};
 pub use reference::reference;
 pub(crate) use secret::generate;
 pub use secret::{JwtSecret, SECRET_BYTES, SecretError};
+pub use sessions::SessionLimits;
 pub(crate) use settings::{DATA_DIR, LISTEN};
 pub use settings::{Origins, Settings, StorageSettings};

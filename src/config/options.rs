@@ -113,6 +113,9 @@ pub struct ServeOptions {
     /// Limits.
     #[command(flatten, next_help_heading = "Limits")]
     pub limits: LimitOptions,
+    /// Limits of a connection.
+    #[command(flatten, next_help_heading = "Limits of a connection")]
+    pub sessions: SessionOptions,
     /// Metrics.
     #[command(flatten, next_help_heading = "Metrics")]
     pub metrics: MetricsOptions,
@@ -348,6 +351,84 @@ pub struct LimitOptions {
         hide_env_values = true
     )]
     pub trusted_proxies: Option<String>,
+}
+/// What one connection may hold, and how long it may make the server wait.
+#[derive(Debug, Clone, Args)]
+pub struct SessionOptions {
+    /// Bytes of one packet or polling body, at most; a longer body is 413, a longer message closes with
+    /// 1009. Clients are told at the handshake
+    #[arg(
+        long,
+        value_name = "BYTES",
+        env = "PARLANCE_MAX_PAYLOAD",
+        default_value = "100000",
+        hide_env_values = true
+    )]
+    pub max_payload: String,
+    /// Seconds from a pong to the next ping
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "PARLANCE_PING_INTERVAL",
+        default_value = "25",
+        hide_env_values = true
+    )]
+    pub ping_interval: String,
+    /// Seconds from a ping to its pong, at most; then the connection is closed
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "PARLANCE_PING_TIMEOUT",
+        default_value = "20",
+        hide_env_values = true
+    )]
+    pub ping_timeout: String,
+    /// Seconds that a client may stay connected without having joined with a token
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "PARLANCE_CONNECT_TIMEOUT",
+        default_value = "10",
+        hide_env_values = true
+    )]
+    pub connect_timeout: String,
+    /// Seconds that a polling body, or a message in fragments, may take
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "PARLANCE_BODY_TIMEOUT",
+        default_value = "30",
+        hide_env_values = true
+    )]
+    pub body_timeout: String,
+    /// Seconds that a client may take no byte of what waits for it; then the connection is closed
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "PARLANCE_WRITE_TIMEOUT",
+        default_value = "20",
+        hide_env_values = true
+    )]
+    pub write_timeout: String,
+    /// Bytes that may wait for one client; beyond it the connection is closed. A quarter of it for 10 s
+    /// is too much as well
+    #[arg(
+        long,
+        value_name = "BYTES",
+        env = "PARLANCE_OUTBOX_LIMIT",
+        default_value = "4194304",
+        hide_env_values = true
+    )]
+    pub outbox_limit: String,
+    /// Bytes that may wait for all clients together; beyond it the connections with most are closed
+    #[arg(
+        long,
+        value_name = "BYTES",
+        env = "PARLANCE_OUTBOX_TOTAL",
+        default_value = "536870912",
+        hide_env_values = true
+    )]
+    pub outbox_total: String,
 }
 
 /// Who may read /metrics.

@@ -17,6 +17,7 @@ use super::operation::{Drain, LogFormat, MetricsSettings};
 use super::options::{NetworkOptions, ServeOptions, StorageOptions};
 use super::problem::Problems;
 use super::secret::{JwtSecret, make_folder};
+use super::sessions::SessionLimits;
 use crate::chat::{Durability, HostTokens, Registration};
 use crate::http::{TlsFiles, TrustedProxies};
 
@@ -49,6 +50,8 @@ pub struct Settings {
     pub host_tokens: Option<HostTokens>,
     /// What one client may have.
     pub limits: Limits,
+    /// What one connection may hold.
+    pub sessions: SessionLimits,
     /// Whose word about clients is believed.
     pub trusted_proxies: TrustedProxies,
     /// Who may read the metrics.
@@ -113,6 +116,7 @@ impl ServeOptions {
         );
         let host_tokens = host_tokens(&self.host_jwt, problems);
         let (limits, trusted_proxies) = (self.limits.read(problems), self.limits.proxies(problems));
+        let sessions = self.sessions.read(problems);
         let metrics = self.metrics.read(problems);
         let admin_ui = self.admin_ui.read(problems);
         let log = problems.take(LOG, log_filter(&self.operation.log));
@@ -127,6 +131,7 @@ impl ServeOptions {
             registration: registration?,
             host_tokens,
             limits: limits?,
+            sessions: sessions?,
             trusted_proxies: trusted_proxies?,
             metrics: metrics?,
             admin_ui,
@@ -273,6 +278,9 @@ impl fmt::Display for Settings {
             line("host-jwt-audience", &host.audience)?;
         }
         for (name, value) in self.limits.lines() {
+            line(name, &value)?;
+        }
+        for (name, value) in self.sessions.lines() {
             line(name, &value)?;
         }
         line("trusted-proxies", &self.trusted_proxies)?;

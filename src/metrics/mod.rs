@@ -21,6 +21,7 @@ use text::{Kind, Page};
 use crate::chat::Chat;
 use crate::socketio::Io;
 use crate::socketio::adapter::Metrics as Broadcasts;
+use crate::socketio::proto::offence::Offence;
 
 /// The content type of the page.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -181,6 +182,17 @@ impl Metrics {
             "Requests that Engine.IO refused.",
             "reason",
             refused.map(|(reason, code)| (reason, engine.refused(code).get())),
+        );
+        let violations = Offence::ALL.map(|offence| {
+            let closed = broadcasts.violations(offence).get();
+            (offence.as_str(), closed)
+        });
+        page.each(
+            Kind::Counter,
+            "parlance_violations_total",
+            "Connections closed over a packet that breaks the rules of Socket.IO, or never came.",
+            "reason",
+            violations,
         );
         page.sizes(
             "parlance_broadcast_recipients",

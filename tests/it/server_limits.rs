@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 
-use crate::support::{Live, TestApp, raw, soon};
+use crate::support::{End, Live, TestApp, Wire, raw, soon};
 
 /// The number of a metric; 0 while nothing was counted.
 async fn metric(address: SocketAddr, name: &str) -> u32 {
@@ -167,4 +167,51 @@ async fn switched_off_no_address_is_limited() {
     }
     let alive = app.anonymous(Method::GET, "/healthz", Value::Null).await;
     assert_eq!(alive.status, 200);
+}
+
+#[tokio::test]
+async fn what_breaks_the_rules_of_socketio_is_counted_by_the_rule() {
+    let app = TestApp::start().await;
+    let deep = format!(r#"42["a",{}{}]"#, "[".repeat(200), "]".repeat(200));
+    let long = "a".repeat(300);
+    let too_many_refusals = vec!["40/nowhere,".to_owned(); 21];
+    for (reason, packets) in [
+        ("malformed", vec!["4".to_owned()]),
+        ("too-deep", vec![deep]),
+        ("name-too-long", vec![format!("40/{long},")]),
+        ("reserved-name", vec![r#"42["connect"]"#.to_owned()]),
+        ("out-of-turn", vec![r#"42["a"]"#.to_owned()]),
+        ("attachments", vec![r#"4511-["a"]"#.to_owned()]),
+        ("flood", too_many_refusals),
+    ] {
+        let name = format!("parlance_violations_total{{reason=\"{reason}\"}} ");
+        let before = metric(app.address, &name).await;
+        let mut wire = Wire::websocket(app.address).await;
+        for packet in packets {
+            wire.send(&packet).await;
+        }
+        assert_eq!(wire.end().await, End::Close(None), "{reason}");
+        assert_eq!(metric(app.address, &name).await, before + 1, "{reason}");
+    }
+}
+
+#[tokio::test]
+async fn limits_of_a_connection_are_those_that_were_set() {
+    let options = [
+        "--max-payload=20000",
+        "--ping-interval=7",
+        "--ping-timeout=3",
+    ];
+    let app = TestApp::with(&options).await;
+    let opened = handshake(app.address, "").await;
+    for set in [
+        r#""maxPayload":20000"#,
+        r#""pingInterval":7000"#,
+        r#""pingTimeout":3000"#,
+    ] {
+        assert!(opened.contains(set), "{opened}");
+    }
+    let mut wire = Wire::websocket(app.address).await;
+    wire.send(&"4".repeat(20_001)).await;
+    assert_eq!(wire.end().await, End::Close(Some(1009)));
 }

@@ -30,6 +30,8 @@ pub mod fuzz;
 pub mod handshake;
 pub mod heartbeat;
 pub mod inspector;
+#[cfg(test)]
+mod interleavings;
 pub(crate) mod json;
 pub mod outbox;
 pub mod packet;

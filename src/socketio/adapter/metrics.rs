@@ -1,6 +1,9 @@
-//! What is counted on the way out: a few relaxed additions for each emit, however many it reaches.
+//! What is counted on the way out: a few relaxed additions for each emit, however many it reaches;
+//! and over what connections were closed.
 
 use engineio::metrics::{Counter, Histogram};
+
+use crate::socketio::proto::offence::Offence;
 
 /// What a server has sent.
 #[derive(Debug)]
@@ -22,6 +25,7 @@ pub struct Metrics {
     pub broadcast_time: Histogram,
     /// Volatile packets that their recipient could not take.
     pub volatile_dropped: Counter,
+    violations: [Counter; Offence::ALL.len()],
 }
 
 impl Default for Metrics {
@@ -35,6 +39,7 @@ impl Default for Metrics {
             broadcast_recipients: Histogram::of_sizes(),
             broadcast_time: Histogram::of_times(),
             volatile_dropped: Counter::default(),
+            violations: Default::default(),
         }
     }
 }
@@ -43,6 +48,11 @@ impl Metrics {
     /// Packets that were queued for clients: those of a broadcast once for each recipient.
     pub fn packets_queued(&self) -> u64 {
         self.sent_to_one.get() + self.broadcast_recipients.sum()
+    }
+
+    /// Connections that were closed because their client broke this rule.
+    pub fn violations(&self, offence: Offence) -> &Counter {
+        &self.violations[offence as usize]
     }
 
     /// A packet was queued for one socket.

@@ -33,6 +33,7 @@ pub mod fuzz;
 pub mod json;
 pub mod msgpack;
 pub mod names;
+pub mod offence;
 pub mod packet;
 pub mod parser;
 pub mod payload;

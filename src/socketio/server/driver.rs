@@ -114,6 +114,7 @@ impl Driver {
 
     pub(super) fn close_over(&mut self, violation: &Violation) {
         tracing::debug!(error = %violation, "closing a connection over what it sent");
+        self.shared.metrics.violations(violation.into()).count();
         self.ended = true;
         self.client.session().close(CloseMode::Flush);
     }

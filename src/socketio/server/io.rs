@@ -226,6 +226,7 @@ impl IoBuilder {
             .limits
             .max_attachment_bytes
             .min(self.engine.max_payload);
+        let metrics = Arc::clone(&self.metrics);
         let maker = Maker {
             parser: self.parser,
             states: Arc::new(self.states),
@@ -258,6 +259,7 @@ impl IoBuilder {
             namespaces: Arc::new(namespaces),
             parser: self.parser,
             limits: self.limits,
+            metrics,
             skip_middlewares: self.recovery.unwrap_or_default().skip_middlewares,
             closing: AtomicBool::new(false),
         };
@@ -313,6 +315,7 @@ pub(crate) struct Shared {
     pub(crate) namespaces: Arc<Namespaces>,
     pub(crate) parser: Parser,
     pub(crate) limits: ConnectionLimits,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) skip_middlewares: bool,
     closing: AtomicBool,
 }
