@@ -15,8 +15,8 @@ use tokio::time::{sleep, timeout};
 use crate::chat::auth::verify;
 use crate::chat::{self, Chat, ChatConfig, Durability, OpenError, RateLimits};
 use crate::config::{
-    AdminUi, DATA_DIR, Drain, Limits, Listen, Origins, SecretError, Settings, StorageSettings,
-    bytes,
+    AdminUi, DATA_DIR, Drain, LISTEN, Limits, Listen, METRICS_LISTEN, Origins, SecretError,
+    Settings, StorageSettings, bytes,
 };
 use crate::drain::drain;
 use crate::http::{
@@ -65,9 +65,17 @@ pub enum StartError {
     /// The certificate, which was good when the settings were checked, is not any more.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// The port cannot be had.
-    #[error(transparent)]
-    Listen(io::Error),
+    /// The port cannot be had: now, or with the rights that the program has.
+    #[error("{setting}: {source}")]
+    Listen {
+        /// The setting that asks for it.
+        setting: &'static str,
+        /// What is wrong with which address.
+        source: io::Error,
+    },
+    /// The system does not tell the program of signals.
+    #[error("cannot wait for signals")]
+    Signals(#[source] io::Error),
 }
 
 impl StartError {
@@ -82,13 +90,13 @@ impl StartError {
 /// # Errors
 /// [`StartError`] says which part could not be opened.
 pub async fn start(settings: Settings) -> Result<Running, StartError> {
-    let server = bind(&settings.listen).await?;
+    let server = bind(LISTEN, &settings.listen).await?;
     let inside = match &settings.metrics.listen {
-        Some(listen) => Some(bind(listen).await?),
+        Some(listen) => Some(bind(METRICS_LISTEN, listen).await?),
         None => None,
     };
     let tls = settings.tls.clone().map(Tls::open).transpose()?;
-    let reloads = Reloads::listen().map_err(StartError::Listen)?;
+    let reloads = Reloads::listen().map_err(StartError::Signals)?;
     warn_of(&settings);
     let secret = load_secret(&settings)?;
     let chat = open_chat(&settings.storage, &secret, |config| {
@@ -145,9 +153,10 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     })
 }
 
-async fn bind(listen: &Listen) -> Result<Server, StartError> {
-    let addresses = listen.addresses().await.map_err(StartError::Listen)?;
-    Server::bind(&addresses).map_err(StartError::Listen)
+async fn bind(setting: &'static str, listen: &Listen) -> Result<Server, StartError> {
+    let refused = |source| StartError::Listen { setting, source };
+    let addresses = listen.addresses().await.map_err(refused)?;
+    Server::bind(&addresses).map_err(refused)
 }
 
 /// Lets the official admin page connect.
@@ -158,7 +167,8 @@ fn with_admin_page(io: IoBuilder, admin_ui: AdminUi) -> IoBuilder {
         .mode(admin_ui.mode)
         .allow_commands(admin_ui.commands)
         .show_arguments(admin_ui.arguments)
-        .describe(chat::events::describe);
+        .describe(chat::events::describe)
+        .hide_rooms(chat::events::hides);
     // After the page's own middleware: who gets here has logged in.
     io.instrument(options)
         .namespace(ADMIN_NAMESPACE, |admins| admins.use_middleware(settle))

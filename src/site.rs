@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, ORIGIN};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, ORIGIN};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -20,7 +20,7 @@ use crate::chat::{self, Chat};
 use crate::config::MetricsAccess;
 use crate::drain;
 use crate::http::{
-    Admission, Cors, Pass, Reply, Router, Site, StaticFiles, TrustedProxies, came_by_proxy,
+    Admission, Cors, Pass, Refusal, Reply, Router, Site, StaticFiles, TrustedProxies, came_by_proxy,
 };
 use crate::metrics::{self, Metrics};
 use crate::socketio::Io;
@@ -55,51 +55,46 @@ pub(crate) struct SessionPass(pub(crate) Pass);
 
 /// What operators and their programs read.
 const INSPECTED: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+/// The same, and the description of the API.
+const READ_ONLY: [&str; 5] = [
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/api-docs/openapi.json",
+    "/api-docs/asyncapi.json",
+];
 
 impl Site for Whole {
     async fn respond(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Full<Bytes>> {
-        let path = request.uri().path();
-        if INSPECTED.contains(&path) && !is_read(request.method()) {
-            return not_allowed();
-        }
-        if path == "/metrics" {
-            return self.metrics_for(peer, request.headers());
-        }
         let client = SocketAddr::new(
             self.proxies.client(peer.ip(), request.headers()),
             peer.port(),
         );
-        if path == "/api" || path.starts_with("/api/") {
-            return self.api(request, peer, client).await;
-        }
-        if path.starts_with(self.io.path()) {
+        if request.uri().path().starts_with(self.io.path()) {
             return self.socket_io(request, peer, client).await;
         }
-        match path {
-            "/healthz" => health(StatusCode::OK, "alive"),
-            "/readyz" => self.ready().await,
-            "/api-docs/openapi.json" => document(request.method(), chat::api::openapi()),
-            "/api-docs/asyncapi.json" => document(request.method(), chat::api::asyncapi()),
-            _ => self.files.respond(&request),
-        }
+        self.named(request, peer, client).await
     }
 }
 
 impl Site for Inside {
     async fn respond(&self, request: Request<Incoming>, _: SocketAddr) -> Response<Full<Bytes>> {
+        let whole = &self.0;
         match request.uri().path() {
-            path if INSPECTED.contains(&path) && !is_read(request.method()) => not_allowed(),
-            "/metrics" => self.0.metrics_page(),
+            path if INSPECTED.contains(&path) && !is_read(request.method()) => {
+                whole.refused(Refusal::read_only())
+            }
+            "/metrics" => whole.metrics_page(),
             "/healthz" => health(StatusCode::OK, "alive"),
-            "/readyz" => self.0.ready().await,
-            _ => nothing(),
+            "/readyz" => whole.ready().await,
+            _ => whole.refused(Refusal::NotFound),
         }
     }
 }
 
 impl Whole {
     /// Everything that is logged on the way bears the id that the client is told.
-    async fn api(
+    async fn named(
         &self,
         request: Request<Incoming>,
         peer: SocketAddr,
@@ -111,7 +106,7 @@ impl Whole {
             tracing::info_span!("request", id = id.to_str().unwrap_or_default(), %method, path);
         let begun = Instant::now();
         let answer = async {
-            let response = self.answer(request, client).await;
+            let response = self.answer(request, peer, client).await;
             let (status, ms) = (
                 response.status().as_u16(),
                 begun.elapsed().as_millis() as u64,
@@ -138,11 +133,37 @@ impl Whole {
         })
     }
 
+    /// Everything but Socket.IO.
     async fn answer(
         &self,
         request: Request<Incoming>,
+        peer: SocketAddr,
         client: SocketAddr,
     ) -> Response<Full<Bytes>> {
+        let (method, path) = (request.method(), request.uri().path());
+        match path {
+            path if path == "/api" || path.starts_with("/api/") => self.api(request, client).await,
+            path if READ_ONLY.contains(&path) && !is_read(method) => {
+                self.refused(Refusal::read_only())
+            }
+            "/metrics" => self.metrics_for(peer, request.headers()),
+            "/healthz" => health(StatusCode::OK, "alive"),
+            "/readyz" => self.ready().await,
+            "/api-docs/openapi.json" => document(chat::api::openapi()),
+            "/api-docs/asyncapi.json" => document(chat::api::asyncapi()),
+            _ => {
+                let page = self.files.respond(method, path, request.headers()).await;
+                page.unwrap_or_else(|refusal| self.refused(refusal))
+            }
+        }
+    }
+
+    /// What goes wrong outside of `/api` reads as it does there.
+    fn refused(&self, refusal: Refusal) -> Response<Full<Bytes>> {
+        self.api.refused(refusal).into()
+    }
+
+    async fn api(&self, request: Request<Incoming>, client: SocketAddr) -> Response<Full<Bytes>> {
         if let Some(preflight) = self.cors.preflight(&request) {
             return preflight;
         }
@@ -220,7 +241,7 @@ impl Whole {
         if allowed {
             self.metrics_page()
         } else {
-            nothing()
+            self.refused(Refusal::NotFound)
         }
     }
 
@@ -257,33 +278,14 @@ fn opens_session(uri: &Uri) -> bool {
 }
 
 /// A document of the API description.
-fn document(method: &Method, document: &serde_json::Value) -> Response<Full<Bytes>> {
-    if is_read(method) {
-        return Reply::json(StatusCode::OK, document).into();
-    }
-    not_allowed()
+fn document(document: &serde_json::Value) -> Response<Full<Bytes>> {
+    Reply::json(StatusCode::OK, document).into()
 }
 
 fn is_read(method: &Method) -> bool {
     method == Method::GET || method == Method::HEAD
 }
 
-/// For what can only be read.
-fn not_allowed() -> Response<Full<Bytes>> {
-    let allow = HeaderValue::from_static("GET, HEAD");
-    Reply::from(chat::Error::MethodNotAllowed)
-        .header(ALLOW, allow)
-        .into()
-}
-
 fn health(status: StatusCode, state: &str) -> Response<Full<Bytes>> {
     Reply::success(status, &json!({ "status": state })).into()
-}
-
-fn nothing() -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::from("Not found\n"));
-    *response.status_mut() = StatusCode::NOT_FOUND;
-    let content_type = HeaderValue::from_static("text/plain; charset=utf-8");
-    response.headers_mut().insert(CONTENT_TYPE, content_type);
-    response
 }

@@ -37,7 +37,10 @@ pub use proto::{
 };
 
 #[cfg(feature = "compression")]
-pub use {config::HttpCompression, transport::compression::Encoding};
+pub use {
+    config::HttpCompression,
+    transport::compression::{Encoding, FixedBody},
+};
 
 #[cfg(feature = "server")]
 pub use {

@@ -79,7 +79,12 @@ impl Listen {
 }
 
 async fn look_up(name: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-    let mut found: Vec<_> = tokio::net::lookup_host((name, port)).await?.collect();
+    let found = tokio::net::lookup_host((name, port)).await;
+    let found = found.map_err(|error| {
+        let message = format!("cannot find the address of {name}: {error}");
+        io::Error::new(error.kind(), message)
+    })?;
+    let mut found: Vec<_> = found.collect();
     found.dedup();
     Ok(found)
 }

@@ -25,6 +25,7 @@ pub use database::Database;
 pub use host_tokens::bytes;
 pub use limits::Limits;
 pub use listen::{Host, Listen};
+pub(crate) use operation::METRICS_LISTEN;
 pub use operation::{Drain, LogFormat, MetricsAccess, MetricsSettings};
 pub use options::{
     BackupOptions, Cli, Command, CreateUser, MigrateOptions, ServeOptions, StorageOptions,
@@ -35,5 +36,5 @@ pub use reference::reference;
 pub(crate) use secret::generate;
 pub use secret::{JwtSecret, SECRET_BYTES, SecretError};
 pub use sessions::SessionLimits;
-pub(crate) use settings::DATA_DIR;
+pub(crate) use settings::{DATA_DIR, LISTEN};
 pub use settings::{Origins, Settings, StorageSettings};

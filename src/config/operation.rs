@@ -9,14 +9,14 @@ use super::listen::Listen;
 use super::options::{MetricsOptions, OperationOptions, TlsOptions};
 use super::problem::Problems;
 use super::settings::choose;
-use crate::http::{Tls, TlsFiles};
+use crate::http::{Tls, TlsError, TlsFiles};
 
 const TLS_CERT: &str = "--tls-cert (PARLANCE_TLS_CERT)";
 const TLS_KEY: &str = "--tls-key (PARLANCE_TLS_KEY)";
 const LOG_FORMAT: &str = "--log-format (PARLANCE_LOG_FORMAT)";
 const METRICS: &str = "--metrics (PARLANCE_METRICS)";
 const METRICS_TOKEN: &str = "--metrics-token (PARLANCE_METRICS_TOKEN)";
-const METRICS_LISTEN: &str = "--metrics-listen (PARLANCE_METRICS_LISTEN)";
+pub(crate) const METRICS_LISTEN: &str = "--metrics-listen (PARLANCE_METRICS_LISTEN)";
 const DRAIN_DELAY: &str = "--drain-delay (PARLANCE_DRAIN_DELAY)";
 const DRAIN_TIME: &str = "--drain-time (PARLANCE_DRAIN_TIME)";
 
@@ -81,8 +81,16 @@ impl TlsOptions {
                     key: key.clone(),
                 };
                 // Read once now, so that a wrong file is a wrong setting.
-                let tls = Tls::open(files.clone()).map_err(|error| error.to_string());
-                problems.take(TLS_CERT, tls).map(|_| files)
+                match Tls::open(files.clone()) {
+                    Ok(_) => Some(files),
+                    Err(error) => {
+                        let of_key =
+                            matches!(&error, TlsError::File { path, .. } if *path == files.key);
+                        let setting = if of_key { TLS_KEY } else { TLS_CERT };
+                        problems.add(setting, error.to_string());
+                        None
+                    }
+                }
             }
         }
     }

@@ -21,7 +21,7 @@ use super::sessions::SessionLimits;
 use crate::chat::{Durability, HostTokens, Registration};
 use crate::http::{TlsFiles, TrustedProxies};
 
-const LISTEN: &str = "--listen (PARLANCE_LISTEN)";
+pub(crate) const LISTEN: &str = "--listen (PARLANCE_LISTEN)";
 const PORT: &str = "PORT";
 const CORS: &str = "--cors-origins (PARLANCE_CORS_ORIGINS)";
 pub(crate) const DATA_DIR: &str = "--data-dir (PARLANCE_DATA_DIR)";

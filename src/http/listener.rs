@@ -41,12 +41,27 @@ fn bind_once(addresses: &[SocketAddr]) -> io::Result<Vec<TcpListener>> {
                 tracing::warn!(%address, %error, "not listening on this address");
             }
             Err(error) => {
-                let message = format!("cannot listen on {address}: {error}");
+                let message = match hint(address, error.kind()) {
+                    Some(hint) => format!("cannot listen on {address}: {hint} ({error})"),
+                    None => format!("cannot listen on {address}: {error}"),
+                };
                 return Err(io::Error::new(error.kind(), message));
             }
         }
     }
     Ok(listeners)
+}
+
+/// What an operator can do about it.
+fn hint(address: SocketAddr, kind: io::ErrorKind) -> Option<&'static str> {
+    match kind {
+        io::ErrorKind::AddrInUse => Some("another program listens there"),
+        io::ErrorKind::PermissionDenied if address.port() < 1024 => {
+            Some("a port below 1024 takes root, or the capability CAP_NET_BIND_SERVICE")
+        }
+        io::ErrorKind::AddrNotAvailable => Some("this machine does not have the address"),
+        _ => None,
+    }
 }
 
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {

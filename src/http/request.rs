@@ -42,6 +42,15 @@ pub enum Refusal {
     Malformed,
 }
 
+impl Refusal {
+    /// For what can only be read.
+    pub fn read_only() -> Self {
+        Self::MethodNotAllowed {
+            allow: "GET, HEAD".to_owned(),
+        }
+    }
+}
+
 /// A request whose body has been read.
 #[derive(Debug)]
 pub struct Request {

@@ -129,7 +129,8 @@ impl<S: 'static> Router<S> {
         Ok(handler.call(state, request).await)
     }
 
-    fn refused(&self, refusal: Refusal) -> Reply {
+    /// A refusal in the words of this table, for paths beside it.
+    pub fn refused(&self, refusal: Refusal) -> Reply {
         let allow = match &refusal {
             Refusal::MethodNotAllowed { allow } => HeaderValue::from_str(allow).ok(),
             _ => None,

@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -118,16 +118,32 @@ impl fmt::Debug for Tls {
 fn load(files: &TlsFiles, provider: &CryptoProvider) -> Result<Loaded, TlsError> {
     // Before reading: a file that is written meanwhile is read again the next time.
     let written = written(files);
-    let wrong = |path: &PathBuf, error: pem::Error| TlsError::File {
-        path: path.clone(),
-        reason: error.to_string(),
-    };
     let certificates = CertificateDer::pem_file_iter(&files.certificates)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| wrong(&files.certificates, error))?;
-    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| wrong(&files.key, error))?;
+        .and_then(|found| {
+            if found.is_empty() {
+                Err(pem::Error::NoItemsFound)
+            } else {
+                Ok(found)
+            }
+        })
+        .map_err(|error| wrong(&files.certificates, "certificate", &error))?;
+    let key = PrivateKeyDer::from_pem_file(&files.key)
+        .map_err(|error| wrong(&files.key, "private key", &error))?;
     let key = Arc::new(CertifiedKey::from_der(certificates, key, provider)?);
     Ok(Loaded { key, written })
+}
+
+fn wrong(path: &Path, wanted: &str, error: &pem::Error) -> TlsError {
+    let reason = match error {
+        pem::Error::NoItemsFound => format!("there is no PEM of a {wanted} in it"),
+        pem::Error::Io(error) => error.to_string(),
+        error => error.to_string(),
+    };
+    TlsError::File {
+        path: path.to_owned(),
+        reason,
+    }
 }
 
 fn written(files: &TlsFiles) -> [Option<SystemTime>; 2] {

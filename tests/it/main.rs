@@ -11,6 +11,7 @@ mod contract;
 mod faults;
 mod security;
 mod server_config;
+mod server_deploy;
 mod server_docs;
 mod server_doctor;
 mod server_drain;
@@ -19,7 +20,6 @@ mod server_limits;
 mod server_live;
 mod server_logs;
 mod server_metrics;
-mod server_nginx;
 #[cfg(target_os = "linux")]
 mod server_postgres;
 mod server_process;

@@ -1,11 +1,13 @@
 //! What the port answers, whoever asks.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-use http::Method;
+use http::{Method, Request};
+use http_body_util::Full;
 use serde_json::Value;
 
-use crate::support::{Answer, TestApp, raw};
+use crate::support::{Answer, TestApp, raw, send};
 
 async fn get(app: &TestApp, path: &str) -> Answer {
     app.anonymous(Method::GET, path, Value::Null).await
@@ -23,7 +25,13 @@ async fn it_says_that_it_is_alive_and_ready() {
 #[tokio::test]
 async fn what_can_only_be_read_refuses_everything_else() {
     let app = TestApp::start().await;
-    for path in ["/healthz", "/readyz", "/metrics", "/api-docs/openapi.json"] {
+    for path in [
+        "/healthz",
+        "/metrics",
+        "/api-docs/openapi.json",
+        "/",
+        "/icon.svg",
+    ] {
         let answer = app.anonymous(Method::POST, path, Value::Null).await;
         assert_eq!(answer.refused(405), "method-not-allowed", "{path}");
         assert_eq!(answer.header("allow"), "GET, HEAD", "{path}");
@@ -68,14 +76,68 @@ async fn the_page_and_the_client_are_served() {
         assert_eq!(bundle.status, 200, "{name}");
         assert!(bundle.header("content-type").contains("javascript"));
     }
-    assert_eq!(get(&app, "/nothing").await.status, 404);
 }
 
 #[tokio::test]
-async fn everything_under_api_is_answered_in_the_one_shape() {
+async fn pages_go_over_the_wire_compressed_and_a_head_tells_their_length() {
     let app = TestApp::start().await;
-    assert_eq!(get(&app, "/api/nothing").await.refused(404), "not-found");
-    assert_eq!(get(&app, "/api").await.refused(404), "not-found");
+    let ask = async |method: Method, accept: &'static str| {
+        let request = Request::builder().method(method).uri("/");
+        let request = request
+            .header("host", "a")
+            .header("accept-encoding", accept);
+        send(
+            app.address,
+            request.body(Full::default()).expect("a request"),
+        )
+        .await
+    };
+    let plain = ask(Method::GET, "identity").await;
+    for encoding in ["br", "gzip", "deflate"] {
+        let packed = ask(Method::GET, encoding).await;
+        assert_eq!(packed.header("content-encoding"), encoding);
+        assert_eq!(packed.header("vary"), "Accept-Encoding");
+        assert!(packed.body.len() < plain.body.len() / 2, "{encoding}");
+        let head = ask(Method::HEAD, encoding).await;
+        assert_eq!(head.header("content-length"), packed.body.len().to_string());
+        assert_eq!(head.header("etag"), packed.header("etag"));
+        assert!(head.body.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn every_answer_but_those_of_socket_io_has_an_id() {
+    let app = TestApp::start().await;
+    let mut ids = HashSet::new();
+    let named = [
+        "/",
+        "/icon.svg",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/nothing",
+        "/api/chats",
+    ];
+    for path in named {
+        let answer = get(&app, path).await;
+        let id = answer.header("x-request-id");
+        assert_eq!(id.len(), 32, "{path}: {id}");
+        assert!(ids.insert(id.to_owned()), "{path}");
+    }
+    for path in [
+        "/socket.io/?EIO=4&transport=polling",
+        "/socket.io/socket.io.js",
+    ] {
+        assert_eq!(get(&app, path).await.header("x-request-id"), "", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_answered_in_the_one_shape() {
+    let app = TestApp::start().await;
+    for path in ["/api/nothing", "/api", "/nothing", "/api-docs/nothing"] {
+        assert_eq!(get(&app, path).await.refused(404), "not-found", "{path}");
+    }
     let put = app
         .anonymous(Method::PUT, "/api/auth/login", Value::Null)
         .await;

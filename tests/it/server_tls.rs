@@ -123,6 +123,10 @@ fn a_certificate_without_its_key_is_a_wrong_setting() {
             "--tls-cert (PARLANCE_TLS_CERT)",
         ),
         (
+            vec!["--tls-cert", &cert, "--tls-key", &cert],
+            "--tls-key (PARLANCE_TLS_KEY)",
+        ),
+        (
             vec!["--tls-cert", "none", "--tls-key", &wrong_key],
             "--tls-cert (PARLANCE_TLS_CERT)",
         ),

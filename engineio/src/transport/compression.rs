@@ -1,6 +1,7 @@
-//! Compression of the replies to polls: which encoding a client takes, and its making.
+//! Compression of answers: which encoding a client takes, and its making, for the replies to polls
+//! and for files.
 //!
-//! Only payloads that the server sends are compressed. Bodies of requests never are inflated, and
+//! Only what the server sends is compressed. Bodies of requests never are inflated, and
 //! WebSockets negotiate nothing: a small message that grows when it is read would pass every limit.
 
 use std::io::{self, Write};
@@ -11,6 +12,7 @@ use flate2::{
     write::{GzEncoder, ZlibEncoder},
 };
 use http::{HeaderMap, HeaderValue, header};
+use tokio::sync::OnceCell;
 
 /// Payloads longer than this are compressed on the runtime's blocking threads: 64 KiB take about a
 /// millisecond, in which other sessions would wait.
@@ -97,6 +99,41 @@ impl Encoding {
             }
         };
         Ok(compressed.into())
+    }
+}
+
+/// A body that never changes: it is compressed when an encoding is first asked for, once for each.
+#[derive(Debug)]
+pub struct FixedBody {
+    plain: &'static [u8],
+    compressed: [OnceCell<Bytes>; Encoding::ALL.len()],
+}
+
+impl FixedBody {
+    /// Nothing is compressed yet.
+    #[must_use]
+    pub fn new(plain: &'static [u8]) -> Self {
+        Self {
+            plain,
+            compressed: Default::default(),
+        }
+    }
+
+    /// The body in an encoding; as it is, and `None`, where that is not shorter, or fails.
+    pub async fn encoded(&self, encoding: Option<Encoding>) -> (Option<Encoding>, Bytes) {
+        let plain = Bytes::from_static(self.plain);
+        let made =
+            encoding.and_then(|encoding| Some((encoding, self.compressed.get(encoding as usize)?)));
+        let Some((encoding, made)) = made else {
+            return (None, plain);
+        };
+        match made
+            .get_or_try_init(|| encoding.encode(plain.clone()))
+            .await
+        {
+            Ok(shorter) if shorter.len() < plain.len() => (Some(encoding), shorter.clone()),
+            _ => (None, plain),
+        }
     }
 }
 
@@ -215,6 +252,24 @@ mod tests {
         headers.append(header::ACCEPT_ENCODING, "gzip;q=0.5".parse().unwrap());
         headers.append(header::ACCEPT_ENCODING, "br".parse().unwrap());
         assert_eq!(Encoding::negotiate(&headers), Some(Encoding::Br));
+    }
+
+    #[tokio::test]
+    async fn a_fixed_body_is_compressed_once_and_never_made_longer() {
+        let body = FixedBody::new(&[b'a'; 5000]);
+        for encoding in Encoding::ALL {
+            let (used, first) = body.encoded(Some(encoding)).await;
+            let (_, second) = body.encoded(Some(encoding)).await;
+            assert_eq!(used, Some(encoding));
+            assert_eq!(
+                first,
+                encoding.encode(vec![b'a'; 5000].into()).await.unwrap()
+            );
+            assert_eq!(first.as_ptr(), second.as_ptr(), "{encoding:?}");
+        }
+        assert_eq!(body.encoded(None).await.1.len(), 5000);
+        let short = FixedBody::new(b"{}").encoded(Some(Encoding::Gzip)).await;
+        assert_eq!(short, (None, Bytes::from_static(b"{}")));
     }
 
     #[tokio::test]

@@ -81,15 +81,18 @@ impl HostVerifier {
         })
     }
 
+    /// The client is not told what is wrong with a token; the log says it.
+    ///
     /// # Errors
     /// [`Error::Unauthenticated`] or [`Error::TokenExpired`].
     pub(super) fn verify(&self, token: &str, now: Timestamp) -> Result<Identity, Error> {
-        let claims: HostClaims = decode(token, self.key(token)?, self.algorithm)?;
-        if claims.iss != self.issuer || !claims.aud.has(&self.audience) {
-            return Err(UNFIT);
-        }
-        check_times(claims.exp, claims.iat, claims.nbf, now)?;
-        let user = UserId::parse(&claims.sub).map_err(|_| UNFIT)?;
+        let claims = self.claims(token).map_err(refuse)?;
+        let times = check_times(claims.exp, claims.iat, claims.nbf, now);
+        times.map_err(|error| match error {
+            Error::TokenExpired => error,
+            _ => refuse("its iat or nbf lies ahead of the clock here"),
+        })?;
+        let user = UserId::parse(&claims.sub).map_err(|_| refuse("its sub cannot be an id"))?;
         Ok(Identity {
             session: session_of(token),
             expires_at: Timestamp::from_secs(claims.exp),
@@ -98,19 +101,37 @@ impl HostVerifier {
         })
     }
 
-    fn key(&self, token: &str) -> Result<&DecodingKey, Error> {
+    /// # Errors
+    /// What is wrong with the token.
+    fn claims(&self, token: &str) -> Result<HostClaims, &'static str> {
+        let claims: HostClaims = decode(token, self.key(token)?, self.algorithm)?;
+        if claims.iss != self.issuer {
+            return Err("its iss is not --host-jwt-issuer");
+        }
+        if !claims.aud.has(&self.audience) {
+            return Err("its aud is not --host-jwt-audience");
+        }
+        Ok(claims)
+    }
+
+    fn key(&self, token: &str) -> Result<&DecodingKey, &'static str> {
         let keys = match &self.keys {
             Keys::One(key) => return Ok(key),
             Keys::ById(keys) => keys,
         };
-        let header = jsonwebtoken::decode_header(token).map_err(|_| UNFIT)?;
+        let header = jsonwebtoken::decode_header(token).map_err(|_| "it is no JWT")?;
         match header.kid {
-            Some(kid) => keys.get(&kid).ok_or(UNFIT),
+            Some(kid) => keys.get(&kid).ok_or("no key has its kid"),
             // Without a name only a single key can be meant.
-            None if keys.len() == 1 => keys.values().next().ok_or(UNFIT),
-            None => Err(UNFIT),
+            None if keys.len() == 1 => keys.values().next().ok_or("there is no key"),
+            None => Err("it has no kid, and there are several keys"),
         }
     }
+}
+
+fn refuse(reason: &'static str) -> Error {
+    tracing::debug!(reason, "a token of the host application is refused");
+    UNFIT
 }
 
 impl HostClaims {

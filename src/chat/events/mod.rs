@@ -19,7 +19,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::Chat;
-use super::live::Port;
+use super::live::{Port, Room};
 use crate::socketio::{Event, Io, NamespaceBuilder, Socket};
 use call::{Answer, Call};
 
@@ -86,6 +86,11 @@ pub fn describe(socket: &Socket) -> Value {
         }
         None => json!({}),
     }
+}
+
+/// Whether those who run the server are not shown a room of this name.
+pub fn hides(room: &str) -> bool {
+    Room::is_private(room)
 }
 
 /// The socket server as the connected side of the application sees it.

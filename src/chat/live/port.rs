@@ -20,13 +20,21 @@ pub(crate) enum Room<'a> {
     Socket(&'a SocketKey),
 }
 
+/// How the names of rooms begin that hold the id of a login.
+const SESSION: &str = "session:";
+
 impl Room<'_> {
+    /// Whether a room of this name is of no use to those who run the server, and not theirs to see.
+    pub(crate) fn is_private(name: &str) -> bool {
+        name.starts_with(SESSION)
+    }
+
     /// Its name in the socket server.
     pub(crate) fn name(self) -> String {
         match self {
             Self::Chat(id) => format!("chat:{id}"),
             Self::User(id) => format!("user:{id}"),
-            Self::Session(id) => format!("session:{id}"),
+            Self::Session(id) => format!("{SESSION}{id}"),
             Self::Presence(id) => format!("presence:{id}"),
             Self::Socket(id) => id.to_string(),
         }

@@ -41,6 +41,7 @@ use view::View;
 pub const ADMIN_NAMESPACE: &str = "/admin";
 
 type Describe = Box<dyn Fn(&Socket) -> Value + Send + Sync>;
+type Hides = Box<dyn Fn(&str) -> bool + Send + Sync>;
 
 /// How much admins see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -63,6 +64,7 @@ pub struct AdminOptions {
     commands: bool,
     arguments: bool,
     describe: Option<Describe>,
+    hides: Option<Hides>,
     max_listed: usize,
 }
 
@@ -80,6 +82,7 @@ impl AdminOptions {
             commands: false,
             arguments: false,
             describe: None,
+            hides: None,
             max_listed: 10_000,
         }
     }
@@ -115,6 +118,12 @@ impl AdminOptions {
         self
     }
 
+    /// Rooms that admins are not shown, by name. Default none.
+    pub fn hide_rooms(mut self, hides: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        self.hides = Some(Box::new(hides));
+        self
+    }
+
     /// What the page calls this server among others. Default by chance.
     pub fn server_id(mut self, id: impl Into<String>) -> Self {
         self.server_id = id.into();
@@ -129,6 +138,10 @@ impl AdminOptions {
 
     fn shows_sockets(&self) -> bool {
         self.mode == AdminMode::Development
+    }
+
+    fn shows_room(&self, room: &str) -> bool {
+        !self.hides.as_ref().is_some_and(|hides| hides(room))
     }
 
     fn features(&self) -> Vec<&'static str> {

@@ -229,6 +229,8 @@ impl View {
             let mut polling = self.polling.lock();
             polling.insert((nsp.into(), socket.id().into()));
         }
+        let mut rooms = socket.rooms();
+        rooms.retain(|room| self.options.shows_room(room));
         let describe = self.options.describe.as_ref();
         // The session's id is the client's secret; admins get another name for it.
         let client = self.hasher.hash_one(socket.session().id().as_str());
@@ -238,7 +240,7 @@ impl View {
             nsp: nsp.to_owned(),
             data: describe.map_or_else(|| json!({}), |describe| describe(socket)),
             transport: transport.as_str(),
-            rooms: socket.rooms(),
+            rooms,
             handshake: SerializedHandshake::of(socket.handshake()),
         }
     }
@@ -278,6 +280,8 @@ impl View {
             return;
         }
         match event {
+            RoomEvent::Joined { room, .. } | RoomEvent::Left { room, .. }
+                if !self.options.shows_room(room) => {}
             // Its own room comes with the socket itself, but the page does not see it go with it.
             RoomEvent::Joined { room, id } if room != id => {
                 self.tell("room_joined", &(nsp, room, id, now()));

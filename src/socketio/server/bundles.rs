@@ -5,11 +5,10 @@
 //! file to who cannot read it, and tag and cache rules on a 304, which RFC 9110 wants there.
 
 use bytes::Bytes;
-use engineio::{Cors, Encoding};
+use engineio::{Cors, Encoding, FixedBody};
 use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
-use tokio::sync::OnceCell;
 
 /// The names that are served; every other request falls through to the engine.
 pub const CLIENT_BUNDLE_NAMES: [&str; 8] = [
@@ -42,9 +41,7 @@ pub(crate) struct Bundles {
 #[derive(Debug)]
 struct File {
     name: &'static str,
-    body: &'static [u8],
-    /// Made when they are first asked for, one of each at most.
-    compressed: [OnceCell<Bytes>; 3],
+    body: FixedBody,
 }
 
 impl Bundles {
@@ -58,8 +55,7 @@ impl Bundles {
             files: files
                 .map(|&(name, body)| File {
                     name,
-                    body,
-                    compressed: Default::default(),
+                    body: FixedBody::new(body),
                 })
                 .collect(),
         }
@@ -112,7 +108,7 @@ impl Asked<'_> {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             return response;
         }
-        let (encoding, body) = self.file.encoded(self.encoding).await;
+        let (encoding, body) = self.file.body.encoded(self.encoding).await;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, content_type(self.file.name));
         if let Some(encoding) = encoding {
@@ -121,22 +117,6 @@ impl Asked<'_> {
         // The body of the reply to a HEAD is dropped by hyper, which keeps its length.
         *response.body_mut() = Full::new(body);
         response
-    }
-}
-
-impl File {
-    /// The file in an encoding; as it is, should the encoding fail.
-    async fn encoded(&self, encoding: Option<Encoding>) -> (Option<Encoding>, Bytes) {
-        let plain = Bytes::from_static(self.body);
-        let Some(encoding) = encoding else {
-            return (None, plain);
-        };
-        let made = &self.compressed[encoding as usize];
-        let compressed = made.get_or_try_init(|| encoding.encode(plain.clone()));
-        match compressed.await {
-            Ok(compressed) => (Some(encoding), compressed.clone()),
-            Err(_) => (None, plain),
-        }
     }
 }
 
@@ -262,21 +242,6 @@ mod tests {
             let shorter = body.to_bytes().len() < CODE.len();
             assert_eq!(shorter, encoding.is_some(), "{accept}");
         }
-    }
-
-    #[tokio::test]
-    async fn a_file_is_compressed_once() {
-        let bundles = Bundles::new(&BUNDLES);
-        let mut request = request(&Method::GET, "/socket.io/socket.io.js");
-        let value = HeaderValue::from_static("br");
-        request.headers_mut().insert(ACCEPT_ENCODING, value);
-        let mut places = Vec::new();
-        for _ in 0..2 {
-            let asked = bundles.find("/socket.io/", &request).expect("known");
-            let (_, body) = asked.file.encoded(asked.encoding).await;
-            places.push(body.as_ptr());
-        }
-        assert_eq!(places[0], places[1]);
     }
 
     #[tokio::test]

@@ -189,6 +189,26 @@ async fn sockets_rooms_and_events_are_shown_as_they_come_and_go() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_hidden_room_is_neither_listed_nor_told_of() {
+    let hidden = options().hide_rooms(|room| room.starts_with("secret:"));
+    let io = talking().instrument(hidden).build();
+    let client = Client::join(&io).await;
+    client.send(&[r#"2["enter","secret:1"]"#]).await;
+    let mut admin = Admin::connect(&io).await;
+    client
+        .send(&[r#"2["enter","secret:2"]"#, r#"2["enter","room"]"#])
+        .await;
+    assert_eq!(admin.until("room_joined").await[1], "room");
+    client.send(&["1"]).await;
+    admin.until("socket_disconnected").await;
+    let all = format!("{:?}", admin.heard);
+    assert!(
+        all.contains("\"room\"") && !all.contains("secret:"),
+        "{all}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_totals_are_told_every_two_seconds() {
     let io = talking()
         .instrument(options().mode(AdminMode::Production))

@@ -19,7 +19,7 @@ pub(crate) use person::{PASSWORD, Person};
 pub(crate) use postgres::PostgresServer;
 pub(crate) use process::Program;
 pub(crate) use raw::raw;
-pub(crate) use rest::{Answer, request};
+pub(crate) use rest::{Answer, request, send};
 pub(crate) use wire::{End, Heard, Wire, frame, upgrade_head};
 
 use std::time::Duration;

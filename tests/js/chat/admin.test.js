@@ -66,7 +66,7 @@ for (const mode of MODES) {
     anns.disconnect();
     await until("one has left", () => of("socket_disconnected").some(([, id]) => id === annsId));
     const all = JSON.stringify(heard);
-    for (const secret of ["nobody else's business", ann.token, ben.token, ann.email, ben.email]) assert.ok(!all.includes(secret));
+    for (const secret of ["nobody else's business", ann.token, ben.token, ann.email, ben.email, "session:"]) assert.ok(!all.includes(secret));
     // The session is enough for the next time.
     const again = admin(t, mode, { sessionId: heard.session.flat()[0] });
     await connected(again.socket);
