@@ -102,6 +102,7 @@ fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::socketio::proto::offence::Offence;
 
     #[test]
     fn the_reference_in_the_docs_is_what_the_code_says() {
@@ -126,6 +127,26 @@ mod tests {
                 asks || argument.get_env().is_some(),
                 "--{name} has no variable"
             );
+        }
+    }
+
+    #[test]
+    fn every_limit_is_in_the_operators_table_with_its_counter() {
+        let guide = include_str!("../../docs/guide/operating.md");
+        let (_, section) = guide.split_once("\n## Limits\n").expect("the section");
+        let table = section.split("\n## ").next().unwrap_or_default();
+        let command = Cli::command();
+        let limits = arguments(&command).into_iter().filter(|argument| {
+            let heading = argument.get_help_heading();
+            heading.is_some_and(|heading| heading.starts_with("Limits"))
+        });
+        // Who is believed is no limit.
+        let named = limits.filter_map(Arg::get_long);
+        for name in named.filter(|name| *name != "trusted-proxies") {
+            assert!(table.contains(&format!("`--{name}`")), "--{name}");
+        }
+        for offence in Offence::ALL {
+            assert!(table.contains(offence.as_str()), "{}", offence.as_str());
         }
     }
 }

@@ -179,16 +179,19 @@ fn hasty(reply: &Reply) -> Vec<u8> {
 
 /// Statuses that operators tell apart; the others by their class.
 fn status_label(status: StatusCode) -> &'static str {
-    const TOLD_APART: [(u16, &str); 10] = [
+    const TOLD_APART: [(u16, &str); 13] = [
         (101, "101"),
         (304, "304"),
         (400, "400"),
         (401, "401"),
         (403, "403"),
         (404, "404"),
+        (408, "408"),
         (409, "409"),
         (413, "413"),
+        (414, "414"),
         (429, "429"),
+        (431, "431"),
         (503, "503"),
     ];
     let code = status.as_u16();

@@ -214,4 +214,24 @@ async fn limits_of_a_connection_are_those_that_were_set() {
     let mut wire = Wire::websocket(app.address).await;
     wire.send(&"4".repeat(20_001)).await;
     assert_eq!(wire.end().await, End::Close(Some(1009)));
+    let closed = "parlance_sessions_closed_total{reason=\"transport-error\"} ";
+    assert_eq!(metric(app.address, closed).await, 1);
+}
+
+#[tokio::test]
+async fn heads_that_are_too_large_are_counted_by_their_answer() {
+    let app = TestApp::start().await;
+    let many = "X: y\r\n".repeat(80);
+    let long = "a".repeat(9_000);
+    for (status, target, headers) in [(414, long.as_str(), ""), (431, "healthz", many.as_str())] {
+        let asked =
+            format!("GET /{target} HTTP/1.1\r\nHost: a\r\n{headers}Connection: close\r\n\r\n");
+        let answer = raw(app.address, asked).await;
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status}")),
+            "{answer}"
+        );
+        let counted = format!("parlance_http_responses_total{{status=\"{status}\"}} ");
+        assert_eq!(metric(app.address, &counted).await, 1, "{status}");
+    }
 }
