@@ -1,14 +1,17 @@
 //! The edge of HTTP, as `Server::serve_connection` keeps it: what a client may send before there is
 //! a session, how long it may take, and what becomes of one that does not read.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use engineio::{Config, Cors, Frame, HttpLimits, proto::outbox::OutboxLimits};
-use tokio::io::{AsyncReadExt, duplex};
+use tokio::{
+    io::{AsyncReadExt, DuplexStream, duplex},
+    time::Instant,
+};
 
 use crate::{
     client::{Http, Polling, request, request_with},
-    server::{TestServer, config},
+    server::{InMemory, TestServer, config},
 };
 
 const BAD_REQUEST: (u16, &str, &str) = (
@@ -17,22 +20,20 @@ const BAD_REQUEST: (u16, &str, &str) = (
     r#"{"code":3,"message":"Bad request"}"#,
 );
 const HANDSHAKE: &str = "GET /engine.io/?EIO=4&transport=polling";
-/// A time-out of the tests, and what may pass until it is seen: far from every other time-out.
+/// A time-out of the tests, far from every other time-out.
 const LIMIT: Duration = Duration::from_millis(100);
-const SEEN: std::ops::Range<u128> = 90..600;
 
-async fn impatient(http: HttpLimits) -> TestServer {
-    TestServer::with(Config { http, ..config() }).await
+fn impatient(http: HttpLimits) -> InMemory {
+    TestServer::in_memory(Config { http, ..config() })
 }
 
-async fn assert_ends_in_time(mut http: Http) {
+async fn assert_ends_in_time(mut http: Http<DuplexStream>) {
     let begun = Instant::now();
     http.ended().await;
-    let elapsed = begun.elapsed().as_millis();
-    assert!(SEEN.contains(&elapsed), "{elapsed} ms");
+    assert_eq!(begun.elapsed(), LIMIT);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_connection_without_a_request_is_closed_in_time() {
     let header_timeout = LIMIT;
     for sent in [
@@ -42,23 +43,21 @@ async fn a_connection_without_a_request_is_closed_in_time() {
         let server = impatient(HttpLimits {
             header_timeout,
             ..HttpLimits::default()
-        })
-        .await;
-        let mut http = Http::connect(&server).await;
+        });
+        let mut http = server.connect();
         http.write(sent).await;
         assert_ends_in_time(http).await;
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_connection_without_a_next_request_is_closed_in_time() {
     for next in ["", "GET /engine.io/"] {
         let server = impatient(HttpLimits {
             keep_alive_timeout: LIMIT,
             ..HttpLimits::default()
-        })
-        .await;
-        let mut http = Http::connect(&server).await;
+        });
+        let mut http = server.connect();
         http.send(HANDSHAKE, "", b"").await;
         assert_eq!(http.reply().await.status, 200);
         http.write(next).await;
@@ -66,16 +65,17 @@ async fn a_connection_without_a_next_request_is_closed_in_time() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn trap_21_a_waiting_poll_outlasts_the_time_outs_of_its_connection() {
     let server = impatient(HttpLimits {
         header_timeout: LIMIT,
         keep_alive_timeout: LIMIT,
         ..HttpLimits::default()
-    })
-    .await;
-    let client = Polling::open(&server).await;
-    let mut poll = client.begin_poll().await;
+    });
+    let client = server.open().await;
+    let mut poll = server.connect();
+    poll.send(&format!("GET {}", client.target()), "", b"")
+        .await;
     let early = tokio::time::timeout(LIMIT * 3, poll.read_reply()).await;
     assert!(early.is_err(), "the poll waits: {early:?}");
     server.session().send(Frame::text("late")).unwrap();
@@ -123,12 +123,12 @@ async fn too_large_headers_get_431_and_the_connection_closes() {
 
 #[tokio::test]
 async fn the_limits_of_the_head_can_be_moved() {
-    let server = impatient(HttpLimits {
+    let http = HttpLimits {
         max_headers: 150,
         max_head_bytes: 64 * 1024,
         ..HttpLimits::default()
-    })
-    .await;
+    };
+    let server = TestServer::with(Config { http, ..config() }).await;
     let headers = format!("{}y: {}\r\n", "x: y\r\n".repeat(148), "z".repeat(60_000));
     assert_eq!(
         request_with(&server, HANDSHAKE, &headers, b"").await.status,
@@ -266,7 +266,7 @@ async fn a_client_that_does_not_read_its_poll_loses_the_connection_in_time() {
         .await;
     let serving = tokio::spawn(served.serve(near));
     tokio::task::yield_now().await;
-    let begun = tokio::time::Instant::now();
+    let begun = Instant::now();
     served
         .session()
         .send(Frame::text(&"x".repeat(1 << 20)))

@@ -1,74 +1,91 @@
-//! The heartbeat in real time, with the times of the official suite: 300 ms and 200 ms.
+//! The heartbeat, with the times of the official suite: 300 ms and 200 ms. The clock is stopped, so that they are exact.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use engineio::{CloseReason, Config};
+use tokio::time::Instant;
 
 use crate::{
-    client::{Polling, Ws},
-    server::{Seen, TestServer, config},
+    client::{Polling, Reply, Ws},
+    server::{InMemory, Seen, TestServer, config},
 };
 
 const INTERVAL: Duration = Duration::from_millis(300);
+const TIMEOUT: Duration = Duration::from_millis(200);
 
-async fn server() -> TestServer {
-    let ping_timeout = Duration::from_millis(200);
-    TestServer::with(Config {
+fn server() -> InMemory {
+    TestServer::in_memory(Config {
         ping_interval: INTERVAL,
-        ping_timeout,
+        ping_timeout: TIMEOUT,
         ..config()
     })
-    .await
 }
 
-#[tokio::test]
+async fn poll(server: &InMemory, client: &Polling) -> Reply {
+    let mut http = server.connect();
+    http.send(&format!("GET {}", client.target()), "", b"")
+        .await;
+    http.reply().await
+}
+
+async fn post(server: &InMemory, client: &Polling, body: &[u8]) -> Reply {
+    let mut http = server.connect();
+    http.send(&format!("POST {}", client.target()), "", body)
+        .await;
+    http.reply().await
+}
+
+async fn websocket(server: &InMemory) -> Ws<tokio::io::DuplexStream> {
+    let target = "/engine.io/?EIO=4&transport=websocket";
+    let mut ws = Ws::upgrade(server.connect(), target).await;
+    assert!(ws.text().await.starts_with('0'));
+    ws
+}
+
+#[tokio::test(start_paused = true)]
 async fn polling_clients_are_pinged_and_answer() {
-    let server = server().await;
-    let client = Polling::open(&server).await;
-    for _ in 0..3 {
-        let begun = Instant::now();
-        assert_eq!(client.poll().await.text(), "2");
-        assert!(
-            begun.elapsed() > INTERVAL - Duration::from_millis(30),
-            "not before its time"
-        );
-        assert_eq!(client.post("3").await.text(), "ok");
+    let server = server();
+    let client = server.open().await;
+    let begun = Instant::now();
+    for beat in 1..=3 {
+        assert_eq!(poll(&server, &client).await.text(), "2");
+        assert_eq!(begun.elapsed(), INTERVAL * beat);
+        assert_eq!(post(&server, &client, b"3").await.text(), "ok");
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn websocket_clients_are_pinged_and_answer() {
-    let server = server().await;
-    let (mut ws, _) = Ws::open(&server).await;
-    for _ in 0..3 {
-        let begun = Instant::now();
+    let server = server();
+    let mut ws = websocket(&server).await;
+    let begun = Instant::now();
+    for beat in 1..=3 {
         assert_eq!(ws.text().await, "2");
-        assert!(
-            begun.elapsed() > INTERVAL - Duration::from_millis(30),
-            "not before its time"
-        );
+        assert_eq!(begun.elapsed(), INTERVAL * beat);
         ws.send("3").await;
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_silent_polling_session_is_gone_exactly_in_time() {
-    let server = server().await;
-    let client = Polling::open(&server).await;
-    let opened = Instant::now();
-    tokio::time::sleep_until((opened + Duration::from_millis(500)).into()).await;
-    client.assert_gone().await;
+    let server = server();
+    let client = server.open().await;
+    let begun = Instant::now();
+    server.emptied().await;
+    assert_eq!(begun.elapsed(), INTERVAL + TIMEOUT);
+    let gone = poll(&server, &client).await;
+    let unknown = r#"{"code":1,"message":"Session ID unknown"}"#;
+    assert_eq!(gone.row(), (400, "application/json", unknown));
 }
 
-#[tokio::test]
-async fn a_silent_websocket_session_is_closed_in_time() {
-    let mut server = server().await;
-    let (mut ws, _) = Ws::open(&server).await;
-    let opened = Instant::now();
+#[tokio::test(start_paused = true)]
+async fn a_silent_websocket_session_is_closed_exactly_in_time() {
+    let mut server = server();
+    let mut ws = websocket(&server).await;
+    let begun = Instant::now();
     assert_eq!(ws.text().await, "2");
     ws.assert_closed(None).await;
-    let elapsed = opened.elapsed();
-    assert!((480..600).contains(&elapsed.as_millis()), "{elapsed:?}");
-    assert_eq!(server.seen().await, Seen::Opened);
-    assert_eq!(server.seen().await, Seen::Closed(CloseReason::PingTimeout));
+    assert_eq!(begun.elapsed(), INTERVAL + TIMEOUT);
+    let seen = [Seen::Opened, Seen::Closed(CloseReason::PingTimeout)];
+    assert_eq!(server.seen(), seen);
 }
