@@ -10,14 +10,14 @@ use crate::support::{Wire, frame, soon};
 const ROOM: u64 = 24 << 20;
 
 fn assert_small(attacked: &Attacked, before: u64) {
-    let grown = attacked.program.memory("VmRSS:").saturating_sub(before);
+    let grown = attacked.grown(before);
     assert!(grown < ROOM, "{grown} bytes");
 }
 
 #[tokio::test]
 async fn pongs_start_nothing() {
     let mut attacked = Attacked::start().await;
-    let before = attacked.program.memory("VmRSS:");
+    let before = attacked.memory();
     let mut wire = Wire::joined(attacked.program.address, attacked.ann.token()).await;
     let pong = frame(0x81, b"3");
     wire.write(pong.repeat(100_000)).await;
@@ -28,7 +28,7 @@ async fn pongs_start_nothing() {
 #[tokio::test]
 async fn half_a_binary_packet_keeps_nothing_beyond_its_connection() {
     let mut attacked = Attacked::start().await;
-    let before = attacked.program.memory("VmRSS:");
+    let before = attacked.memory();
     for _ in 0..200 {
         let mut wire = Wire::joined(attacked.program.address, attacked.ann.token()).await;
         wire.send(r#"452-["a",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]"#)
@@ -58,7 +58,7 @@ async fn attachments_together_stay_within_one_message() {
 #[tokio::test]
 async fn a_reader_that_never_reads_is_cut_off() {
     let mut attacked = Attacked::with(&["--rate-limits=off"]).await;
-    let before = attacked.program.memory("VmRSS:");
+    let before = attacked.memory();
     let mut wire = Wire::joined(attacked.program.address, attacked.ann.token()).await;
     // Each answer is larger than its question, and none of them is read.
     let question = r#"429["get-nothing-like-this",{"filler":"#;
@@ -81,7 +81,7 @@ async fn a_reader_that_never_reads_is_cut_off() {
 #[tokio::test]
 async fn rooms_cannot_be_joined_without_end() {
     let mut attacked = Attacked::start().await;
-    let before = attacked.program.memory("VmRSS:");
+    let before = attacked.memory();
     let mut wire = Wire::joined(attacked.program.address, attacked.ann.token()).await;
     for number in 0..20_000 {
         let chat = format!("00000000-0000-0000-0000-{number:012}");
@@ -98,7 +98,7 @@ async fn rooms_cannot_be_joined_without_end() {
 #[tokio::test]
 async fn silent_connections_and_half_requests_keep_little() {
     let mut attacked = Attacked::start().await;
-    let before = attacked.program.memory("VmRSS:");
+    let before = attacked.memory();
     let mut held = Vec::new();
     for number in 0..300 {
         let mut wire = Wire::to(attacked.program.address).await;

@@ -112,7 +112,7 @@ async fn addresses_and_heads_have_limits() {
 #[tokio::test]
 async fn a_rest_body_has_a_limit_and_a_coding_that_is_none() {
     let mut attacked = Attacked::start().await;
-    let before = attacked.program.memory("VmRSS:");
+    let before = attacked.memory();
     let head =
         "POST /api/auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
     let huge = format!("{head}Content-Length: 1000000000\r\n\r\n{{");
@@ -121,7 +121,7 @@ async fn a_rest_body_has_a_limit_and_a_coding_that_is_none() {
     let mut wire = Wire::to(attacked.program.address).await;
     wire.write(packed).await;
     assert_eq!(wire.answer().await.status, 415);
-    let grown = attacked.program.memory("VmRSS:") - before;
+    let grown = attacked.grown(before);
     assert!(grown < 16 << 20, "{grown} bytes");
     attacked.assert_chatting().await;
 }

@@ -60,6 +60,16 @@ impl Attacked {
         }
     }
 
+    /// The resident memory of the program in bytes.
+    fn memory(&self) -> u64 {
+        self.program.memory("VmRSS:")
+    }
+
+    /// By how much that has grown. What hashing the passwords took may be given back meanwhile.
+    fn grown(&self, before: u64) -> u64 {
+        self.memory().saturating_sub(before)
+    }
+
     /// The two were connected before the attack; they still chat after it.
     async fn assert_chatting(&mut self) {
         let message = json!({ "chatId": self.chat, "content": "Still here?" });

@@ -291,7 +291,7 @@ async fn bodies_that_are_no_payload_end_the_session_with_400() {
 #[tokio::test]
 async fn a_body_over_the_limit_is_413_while_it_is_still_arriving() {
     let mut attacked = Attacked::start().await;
-    let before = attacked.program.memory("VmRSS:");
+    let before = attacked.memory();
     for chunked in [false, true] {
         let sid = open(&attacked).await;
         let framing = match chunked {
@@ -312,7 +312,7 @@ async fn a_body_over_the_limit_is_413_while_it_is_still_arriving() {
         assert_eq!(wire.answer().await.status, 413, "chunked: {chunked}");
         wire.gone().await;
     }
-    let grown = attacked.program.memory("VmRSS:") - before;
+    let grown = attacked.grown(before);
     assert!(grown < 16 << 20, "{grown} bytes");
     attacked.assert_chatting().await;
 }

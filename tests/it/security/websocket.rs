@@ -47,7 +47,7 @@ async fn text_that_is_not_utf_8_is_closed_with_1007() {
 #[tokio::test]
 async fn a_length_is_judged_before_anything_is_reserved_for_it() {
     let mut attacked = Attacked::start().await;
-    let before = attacked.program.memory("VmRSS:");
+    let before = attacked.memory();
     let claim = |first, length: u64| [&[first, 0xff][..], &length.to_be_bytes(), &[0; 4]].concat();
     for (name, bytes) in [
         ("2^30", claim(0x82, 1 << 30)),
@@ -66,7 +66,7 @@ async fn a_length_is_judged_before_anything_is_reserved_for_it() {
             "{name}: {closed:?}"
         );
     }
-    let grown = attacked.program.memory("VmRSS:") - before;
+    let grown = attacked.grown(before);
     assert!(grown < 16 << 20, "{grown} bytes");
     attacked.assert_chatting().await;
 }
@@ -74,7 +74,7 @@ async fn a_length_is_judged_before_anything_is_reserved_for_it() {
 #[tokio::test]
 async fn fragments_are_counted_empty_ones_too() {
     let mut attacked = Attacked::start().await;
-    let before = attacked.program.memory("VmRSS:");
+    let before = attacked.memory();
     for piece in [&b""[..], b"x"] {
         let mut bytes = frame(0x01, b"4");
         for _ in 0..100_000 {
@@ -87,7 +87,7 @@ async fn fragments_are_counted_empty_ones_too() {
         let code = frames_close(&attacked, piece).await;
         assert_eq!(code, End::Close(Some(1008)));
     }
-    let grown = attacked.program.memory("VmRSS:") - before;
+    let grown = attacked.grown(before);
     assert!(grown < 16 << 20, "{grown} bytes");
     attacked.assert_chatting().await;
 }
@@ -152,7 +152,7 @@ async fn too_much_head_is_431_and_read_in_linear_time() {
 #[tokio::test]
 async fn a_head_that_never_ends_is_not_kept() {
     let mut attacked = Attacked::start().await;
-    let before = attacked.program.memory("VmRSS:");
+    let before = attacked.memory();
     let mut wire = Wire::to(attacked.program.address).await;
     wire.write("GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: a\r\n")
         .await;
@@ -160,7 +160,7 @@ async fn a_head_that_never_ends_is_not_kept() {
         wire.write(format!("x: {}\r\n", "y".repeat(2_000))).await;
     }
     wire.gone().await;
-    let grown = attacked.program.memory("VmRSS:") - before;
+    let grown = attacked.grown(before);
     assert!(grown < 16 << 20, "{grown} bytes");
     attacked.assert_chatting().await;
 }
