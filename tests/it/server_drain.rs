@@ -22,7 +22,7 @@ async fn handshake(address: SocketAddr) -> String {
 
 #[tokio::test]
 async fn before_the_end_it_is_alive_but_not_ready_and_takes_nobody_new() {
-    let mut app = TestApp::with(&["--rate-limits=off", "--drain-delay=1"]).await;
+    let mut app = TestApp::with(&["--rate-limits=off", "--drain-delay=3"]).await;
     let ann = app.person("Ann").await;
     let mut live = ann.connect().await;
     let ended = app.begin_to_stop();

@@ -6,7 +6,7 @@ use engineio::{CloseReason, Config};
 use tokio::time::Instant;
 
 use crate::{
-    client::{Polling, Reply, Ws},
+    client::Ws,
     server::{InMemory, Seen, TestServer, config},
 };
 
@@ -19,20 +19,6 @@ fn server() -> InMemory {
         ping_timeout: TIMEOUT,
         ..config()
     })
-}
-
-async fn poll(server: &InMemory, client: &Polling) -> Reply {
-    let mut http = server.connect();
-    http.send(&format!("GET {}", client.target()), "", b"")
-        .await;
-    http.reply().await
-}
-
-async fn post(server: &InMemory, client: &Polling, body: &[u8]) -> Reply {
-    let mut http = server.connect();
-    http.send(&format!("POST {}", client.target()), "", body)
-        .await;
-    http.reply().await
 }
 
 async fn websocket(server: &InMemory) -> Ws<tokio::io::DuplexStream> {
@@ -48,9 +34,9 @@ async fn polling_clients_are_pinged_and_answer() {
     let client = server.open().await;
     let begun = Instant::now();
     for beat in 1..=3 {
-        assert_eq!(poll(&server, &client).await.text(), "2");
+        assert_eq!(server.poll(&client).await.text(), "2");
         assert_eq!(begun.elapsed(), INTERVAL * beat);
-        assert_eq!(post(&server, &client, b"3").await.text(), "ok");
+        assert_eq!(server.post(&client, b"3").await.text(), "ok");
     }
 }
 
@@ -73,7 +59,7 @@ async fn a_silent_polling_session_is_gone_exactly_in_time() {
     let begun = Instant::now();
     server.emptied().await;
     assert_eq!(begun.elapsed(), INTERVAL + TIMEOUT);
-    let gone = poll(&server, &client).await;
+    let gone = server.poll(&client).await;
     let unknown = r#"{"code":1,"message":"Session ID unknown"}"#;
     assert_eq!(gone.row(), (400, "application/json", unknown));
 }

@@ -17,7 +17,7 @@ use tokio::{
     sync::mpsc,
 };
 
-use crate::client::{Http, Polling};
+use crate::client::{Http, Polling, Reply};
 
 /// Longest wait for anything, far below the heartbeat of [`config`].
 pub(crate) const SOON: Duration = Duration::from_millis(1000);
@@ -233,6 +233,22 @@ impl InMemory {
         http.send("GET /engine.io/?EIO=4&transport=polling", "", b"")
             .await;
         Polling::opened(&http.reply().await)
+    }
+
+    /// A poll on a connection of its own.
+    pub(crate) async fn poll(&self, client: &Polling) -> Reply {
+        let mut http = self.connect();
+        http.send(&format!("GET {}", client.target()), "", b"")
+            .await;
+        http.reply().await
+    }
+
+    /// A POST on a connection of its own.
+    pub(crate) async fn post(&self, client: &Polling, body: &[u8]) -> Reply {
+        let mut http = self.connect();
+        http.send(&format!("POST {}", client.target()), "", body)
+            .await;
+        http.reply().await
     }
 
     pub(crate) fn session(&self) -> SessionHandle {

@@ -179,20 +179,26 @@ async fn a_violation_on_the_probe_has_its_code_and_leaves_polling_alive() {
     assert_eq!(client.poll().await.text(), "4alive");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn trap_46_a_probe_that_goes_on_too_long_is_closed() {
-    let config = Config {
-        upgrade_timeout: Duration::from_millis(50),
+    let upgrade_timeout = Duration::from_millis(50);
+    let server = TestServer::in_memory(Config {
+        upgrade_timeout,
         ..config()
-    };
-    let server = TestServer::with(config).await;
-    let client = Polling::open(&server).await;
-    let mut ws = Ws::connect(&server, &client.websocket_target()).await;
-    ws.assert_closed(None).await;
-    let (client, mut ws) = probed(&server).await;
-    ws.assert_closed(None).await;
-    client.post("4alive").await;
-    assert_eq!(client.poll().await.text(), "4alive");
+    });
+    for probes in [false, true] {
+        let client = server.open().await;
+        let begun = tokio::time::Instant::now();
+        let mut ws = Ws::upgrade(server.connect(), &client.websocket_target()).await;
+        if probes {
+            ws.send("2probe").await;
+            assert_eq!(ws.text().await, "3probe");
+        }
+        ws.assert_closed(None).await;
+        assert_eq!(begun.elapsed(), upgrade_timeout);
+        assert_eq!(server.post(&client, b"4alive").await.text(), "ok");
+        assert_eq!(server.poll(&client).await.text(), "4alive");
+    }
 }
 
 #[tokio::test]
