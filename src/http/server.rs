@@ -1,31 +1,25 @@
 //! The port: accepting connections and serving HTTP/1.1 on them.
 //!
-//! What hyper leaves open is closed here: time limits, those for peers that do not
-//! read their answers among them, `TCP_NODELAY`, an accept
-//! loop that outlives a full table of descriptors, and a stop that waits, but
-//! not for ever. What a request may look like is [`super::guard`]'s business.
+//! What hyper leaves open is closed: time limits by [`HttpConnection`], and here `TCP_NODELAY`, an
+//! accept loop that outlives a full table of descriptors, and a stop that waits, but not for ever. What a request may look like is [`super::guard`]'s business.
 
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use engineio::WriteTimeout;
+use engineio::HttpConnection;
+use futures_util::FutureExt as _;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
 use super::admission::{Admission, Pass};
 use super::guard;
@@ -35,22 +29,15 @@ use super::reply::Reply;
 use super::tls::Tls;
 use crate::metrics::Port;
 
-/// The first request must be there, headers and all, within this time.
-const FIRST_REQUEST_LIMIT: Duration = Duration::from_secs(10);
-
-/// hyper counts waiting for a next request and reading its headers together.
-const NEXT_REQUEST_LIMIT: Duration = Duration::from_secs(60);
-
-/// How long a peer may take no byte of an answer while some wait for it.
-const WRITE_LIMIT: Duration = Duration::from_secs(20);
-
-/// How long a connection without a request in work may take to end when the server does: for an
-/// answer on its way, not for a request of which half has come.
-const QUIET_LIMIT: Duration = Duration::from_secs(1);
-
-/// hyper reads and keeps at most this much of a request's head; it is larger
-/// than the guard's limits, so that the guard can say which one was passed.
-const MAX_HEAD_BYTES: usize = 96 * 1024;
+/// What a connection may take.
+const HTTP: HttpConnection = HttpConnection {
+    header_timeout: Duration::from_secs(10),
+    keep_alive_timeout: Duration::from_secs(60),
+    write_timeout: Duration::from_secs(20),
+    // More than the guard's limits, so that the guard can say which one was passed.
+    max_headers: 100,
+    max_head_bytes: 96 * 1024,
+};
 
 /// The pause after a failed accept, for descriptors to come free; it doubles
 /// with every further failure, up to the second.
@@ -263,7 +250,7 @@ impl<S: Site> Door<S> {
         let Some(tls) = self.tls.clone() else {
             return self.requests(stream, peer, pass).await;
         };
-        match timeout(FIRST_REQUEST_LIMIT, tls.accept(stream)).await {
+        match timeout(HTTP.header_timeout, tls.accept(stream)).await {
             // Boxed: it is larger, and those without TLS must not pay for it.
             Ok(Ok(stream)) => Box::pin(self.requests(stream, peer, pass)).await,
             Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
@@ -277,99 +264,20 @@ impl<S: Site> Door<S> {
     {
         let secure = self.tls.is_some();
         let _open = self.gate.port.connections.hold();
-        let work = Work::default();
-        let service = service_fn(|mut request: Request<Incoming>| {
+        let respond = |mut request: Request<Incoming>| {
             if secure {
                 request.extensions_mut().insert(engineio::Secure);
             }
             pass.settle();
-            let at_work = work.begin();
             let (site, gate) = (Arc::clone(&self.site), Arc::clone(&self.gate));
-            engineio::begin(async move {
-                let _at_work = at_work;
+            async move {
                 let response = answer(site.as_ref(), request, peer).await;
                 gate.port.responses.count(status_label(response.status()));
-                Ok::<_, Infallible>(response)
-            })
-        });
-        let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new())
-            .header_read_timeout(NEXT_REQUEST_LIMIT)
-            .max_buf_size(MAX_HEAD_BYTES);
-        let stream = TokioIo::new(WriteTimeout::new(stream, WRITE_LIMIT));
-        let connection = http.serve_connection(stream, service);
-        let mut connection = pin!(connection.with_upgrades());
-        let mut silent = pin!(sleep(FIRST_REQUEST_LIMIT));
-        let mut phase = Phase::Waiting;
-        loop {
-            tokio::select! {
-                ended = connection.as_mut() => {
-                    if let Err(error) = ended {
-                        tracing::debug!(%error, "a connection broke");
-                    }
-                    return;
-                }
-                () = silent.as_mut(), if phase != Phase::Serving => {
-                    match phase {
-                        Phase::Waiting if !work.has_begun() => return,
-                        Phase::Ending if !work.is_going() => return,
-                        Phase::Ending => silent.as_mut().reset(Instant::now() + QUIET_LIMIT),
-                        _ => phase = Phase::Serving,
-                    }
-                }
-                _ = self.stopping.wait_for(|stop| *stop), if phase != Phase::Ending => {
-                    phase = Phase::Ending;
-                    silent.as_mut().reset(Instant::now() + QUIET_LIMIT);
-                    connection.as_mut().graceful_shutdown();
-                }
+                response
             }
-        }
-    }
-}
-
-/// What a connection's one timer is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    /// The first request.
-    Waiting,
-    /// Nothing: hyper watches over further requests.
-    Serving,
-    /// The end of the server.
-    Ending,
-}
-
-/// The requests of one connection.
-#[derive(Debug, Clone, Default)]
-struct Work(Arc<Requests>);
-
-#[derive(Debug, Default)]
-struct Requests {
-    begun: AtomicBool,
-    going: AtomicUsize,
-}
-
-impl Work {
-    fn begin(&self) -> AtWork {
-        self.0.begun.store(true, Ordering::Relaxed);
-        self.0.going.fetch_add(1, Ordering::Relaxed);
-        AtWork(self.clone())
-    }
-
-    fn has_begun(&self) -> bool {
-        self.0.begun.load(Ordering::Relaxed)
-    }
-
-    fn is_going(&self) -> bool {
-        self.0.going.load(Ordering::Relaxed) > 0
-    }
-}
-
-/// One request in work.
-struct AtWork(Work);
-
-impl Drop for AtWork {
-    fn drop(&mut self) {
-        self.0.0.going.fetch_sub(1, Ordering::Relaxed);
+        };
+        let stop = self.stopping.wait_for(|stop| *stop).map(drop);
+        HTTP.serve(stream, respond, stop).await;
     }
 }
 

@@ -1,6 +1,7 @@
 use std::net::Ipv4Addr;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+use tokio::time::Instant;
 
 use super::super::admission::AdmissionLimits;
 use super::*;
@@ -55,10 +56,10 @@ async fn a_peer_that_does_not_read_its_answer_loses_the_connection_in_time() {
     let (mut far, serving) = serve();
     let begun = Instant::now();
     ask(&mut far).await;
-    timeout(3 * WRITE_LIMIT, serving)
+    timeout(3 * HTTP.write_timeout, serving)
         .await
         .expect("it has an end");
-    assert_eq!(begun.elapsed(), WRITE_LIMIT);
+    assert_eq!(begun.elapsed(), HTTP.write_timeout);
 }
 
 #[tokio::test(start_paused = true)]
@@ -68,7 +69,7 @@ async fn a_peer_that_reads_slowly_gets_the_whole_answer() {
     ask(&mut far).await;
     let mut read = 0;
     while read < LONG {
-        sleep(WRITE_LIMIT - Duration::from_secs(1)).await;
+        sleep(HTTP.write_timeout - Duration::from_secs(1)).await;
         let mut some = [0; 4096];
         let got = far.read(&mut some).await.expect("the connection stands");
         assert!(got > 0, "the answer ended after {read} bytes");

@@ -1,14 +1,26 @@
 //! The query string of a request.
 
+use std::ops::Range;
+
 use super::frame::BinaryForm;
+
+/// Parameters of the protocol that may be given once.
+const SINGLE: [&str; 3] = ["EIO", "transport", "sid"];
 
 /// The parsed query string of a request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Query {
-    /// Names and values one behind the other, decoded.
+    /// Names and values, decoded, and what stands between them.
     text: String,
-    /// Where each name ends, and its value.
-    ends: Vec<(usize, usize)>,
+    pairs: Vec<Pair>,
+    has_duplicate: bool,
+}
+
+/// Where a name and its value are in the text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Pair {
+    name: Range<usize>,
+    value: Range<usize>,
 }
 
 impl Query {
@@ -16,36 +28,68 @@ impl Query {
     /// not valid percent-encoding or UTF-8 is kept or replaced, never refused.
     #[must_use]
     pub fn parse(query: &str) -> Self {
-        let mut text = String::with_capacity(query.len());
-        let pairs = query.split('&').filter(|pair| !pair.is_empty());
-        let ends = pairs.map(|pair| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            decode(name, &mut text);
-            let name_end = text.len();
-            decode(value, &mut text);
-            (name_end, text.len())
-        });
-        Self {
-            ends: ends.collect(),
-            text,
+        // Every request of a polling client has one, and hardly any has anything to decode.
+        let mut parsed = match memchr::memchr2(b'%', b'+', query.as_bytes()) {
+            None => Self::parse_plain(query),
+            Some(_) => Self::parse_encoded(query),
+        };
+        let given = |name| parsed.pairs().filter(|(key, _)| *key == name).count();
+        parsed.has_duplicate = SINGLE.into_iter().any(|name| given(name) > 1);
+        parsed
+    }
+
+    /// The text is the query itself.
+    fn parse_plain(query: &str) -> Self {
+        let mut parsed = Self {
+            text: query.to_owned(),
+            ..Self::default()
+        };
+        for (begin, pair) in pairs(query) {
+            let (name, value) = halves(pair);
+            let end = begin + pair.len();
+            parsed.pairs.push(Pair {
+                name: begin..begin + name.len(),
+                value: end - value.len()..end,
+            });
         }
+        parsed
+    }
+
+    fn parse_encoded(query: &str) -> Self {
+        let mut parsed = Self::default();
+        for (_, pair) in pairs(query) {
+            let (name, value) = halves(pair);
+            let pair = Pair {
+                name: parsed.append(name),
+                value: parsed.append(value),
+            };
+            parsed.pairs.push(pair);
+        }
+        parsed
+    }
+
+    fn append(&mut self, text: &str) -> Range<usize> {
+        let begin = self.text.len();
+        decode(text, &mut self.text);
+        begin..self.text.len()
     }
 
     /// The value of `name`; the last one, if it is given several times.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        let found = self.pairs().filter(|(key, _)| *key == name);
-        found.last().map(|(_, value)| value)
+        let mut pairs = self.pairs.iter().rev();
+        let found = pairs.find(|pair| self.part(&pair.name) == name);
+        found.map(|pair| self.part(&pair.value))
     }
 
     /// All pairs, in order, decoded.
     pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
-        let mut begin = 0;
-        self.ends.iter().map(move |&(name_end, end)| {
-            let name_begin = std::mem::replace(&mut begin, end);
-            let part = |from, to| self.text.get(from..to).unwrap_or_default();
-            (part(name_begin, name_end), part(name_end, end))
-        })
+        let pairs = self.pairs.iter();
+        pairs.map(|pair| (self.part(&pair.name), self.part(&pair.value)))
+    }
+
+    fn part(&self, range: &Range<usize>) -> &str {
+        self.text.get(range.clone()).unwrap_or_default()
     }
 
     /// How a client of this request wants binary messages on a WebSocket.
@@ -65,17 +109,40 @@ impl Query {
 
     /// Whether a parameter of the protocol is given twice.
     pub(super) fn has_duplicate(&self) -> bool {
-        ["EIO", "transport", "sid"]
-            .iter()
-            .any(|name| self.pairs().filter(|(key, _)| key == name).count() > 1)
+        self.has_duplicate
     }
+}
+
+/// The pairs of a query that are not empty, and where each begins.
+fn pairs(query: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut rest = Some(query);
+    let mut begin = 0;
+    let all = std::iter::from_fn(move || {
+        let (pair, next) = cut(rest?, b'&');
+        let at = begin;
+        begin += pair.len() + 1;
+        rest = next;
+        Some((at, pair))
+    });
+    all.filter(|(_, pair)| !pair.is_empty())
+}
+
+/// Name and value of a pair.
+fn halves(pair: &str) -> (&str, &str) {
+    let (name, value) = cut(pair, b'=');
+    (name, value.unwrap_or_default())
+}
+
+/// What stands before the first `separator`, an ASCII character, and behind it. These texts are a
+/// few bytes long: a search made for long ones would take its time before it began.
+fn cut(text: &str, separator: u8) -> (&str, Option<&str>) {
+    let found = text.bytes().position(|byte| byte == separator);
+    let found = found.and_then(|at| Some((text.get(..at)?, text.get(at + 1..)?)));
+    found.map_or((text, None), |(before, behind)| (before, Some(behind)))
 }
 
 /// Decodes `+` and percent-encoding; what is not UTF-8 then is replaced by U+FFFD.
 fn decode(text: &str, to: &mut String) {
-    if memchr::memchr2(b'%', b'+', text.as_bytes()).is_none() {
-        return to.push_str(text);
-    }
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {
@@ -111,5 +178,42 @@ mod tests {
         let pairs: Vec<_> = query.pairs().skip(2).collect();
         assert_eq!(pairs, [("b", "é%zz"), ("c", ""), ("a", "3"), ("", "x")]);
         assert_eq!(Query::parse("x=%ff").get("x"), Some("\u{fffd}"));
+    }
+
+    #[test]
+    fn queries_without_an_escape_are_taken_as_they_are() {
+        let query = Query::parse("&&a==b&é=ü&&c&EIO=4&=x&");
+        let pairs: Vec<_> = query.pairs().collect();
+        let expected = [("a", "=b"), ("é", "ü"), ("c", ""), ("EIO", "4"), ("", "x")];
+        assert_eq!(pairs, expected);
+        assert_eq!(Query::parse("").pairs().count(), 0);
+    }
+
+    #[test]
+    fn both_ways_of_parsing_agree() {
+        for query in [
+            "",
+            "&",
+            "a",
+            "a=",
+            "=",
+            "a=1&a=2&b",
+            "é=ü&&c==d",
+            "EIO=4&transport=polling&sid=x",
+        ] {
+            let escaped = format!("{query}&%20=+");
+            let (plain, escaped) = (Query::parse(query), Query::parse(&escaped));
+            let mut expected: Vec<_> = plain.pairs().collect();
+            expected.push((" ", " "));
+            assert_eq!(escaped.pairs().collect::<Vec<_>>(), expected, "{query}");
+        }
+    }
+
+    #[test]
+    fn a_parameter_of_the_protocol_that_is_given_twice_is_noticed() {
+        for query in ["EIO=4&EIO=4", "sid=a&t=1&s%69d=b", "transport&transport="] {
+            assert!(Query::parse(query).has_duplicate(), "{query}");
+        }
+        assert!(!Query::parse("t=1&t=2&EIO=4&eio=4&sid=a").has_duplicate());
     }
 }

@@ -47,12 +47,14 @@ impl<A: Application> Server<A> {
             },
         )?;
         self.check_origin(parts, cors)?;
+        // What a handshake needs lies in a box: polls and posts, which are many, must not make room
+        // for it.
         let mut response = match (request, session) {
             (Kind::Handshake(TransportKind::Polling), _) => {
-                self.open_polling(parts, &query, peer).await?
+                Box::pin(self.open_polling(parts, &query, peer)).await?
             }
             (Kind::Handshake(TransportKind::Websocket), _) => {
-                self.open_stream(parts, &query, peer).await?
+                Box::pin(self.open_stream(parts, &query, peer)).await?
             }
             (Kind::Session(TransportKind::Websocket), Some(session)) => {
                 self.attach_stream(parts, &query, session)?
@@ -126,7 +128,7 @@ impl<A: Application> Server<A> {
             && payload.body.len() >= compression.threshold
             && let Some(encoding) = Encoding::negotiate(headers)
             // A clone shares the bytes; what cannot be compressed is sent as it is.
-            && let Ok(encoded) = encoding.encode(payload.body.clone()).await
+            && let Ok(encoded) = Box::pin(encoding.encode(payload.body.clone())).await
         {
             let mut response = polling::payload(encoded);
             let fields = response.headers_mut();

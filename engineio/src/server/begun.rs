@@ -13,7 +13,7 @@ use std::{
 /// session, so the session has to hear of it: call this inside a hyper service, around the future
 /// that awaits [`Server::handle`](super::Server::handle).
 /// [`ConnectionService`](super::ConnectionService) does so itself.
-pub fn begin<F: Future>(future: F) -> Begun<F> {
+pub fn begin<T>(future: impl Future<Output = T> + Send + 'static) -> Begun<T> {
     let mut future = Box::pin(future);
     // Whoever polls next brings a waker, and hyper does so before it waits.
     match future
@@ -27,20 +27,20 @@ pub fn begin<F: Future>(future: F) -> Begun<F> {
 
 /// The future of [`begin`].
 #[must_use = "futures do nothing more unless they are polled"]
-pub struct Begun<F: Future>(State<F>);
+pub struct Begun<T>(State<T>);
 
-enum State<F: Future> {
-    Done(Option<F::Output>),
-    Going(Pin<Box<F>>),
+enum State<T> {
+    Done(Option<T>),
+    Going(Pin<Box<dyn Future<Output = T> + Send>>),
 }
 
 /// What is pinned lies in a box of its own.
-impl<F: Future> Unpin for Begun<F> {}
+impl<T> Unpin for Begun<T> {}
 
-impl<F: Future> Future for Begun<F> {
-    type Output = F::Output;
+impl<T> Future for Begun<T> {
+    type Output = T;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
         match &mut self.0 {
             State::Done(output) => Poll::Ready(output.take().expect("polled until it is ready")),
             State::Going(future) => future.as_mut().poll(cx),

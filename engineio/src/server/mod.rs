@@ -32,6 +32,7 @@ use tokio::sync::watch;
 
 pub use self::{
     begun::{Begun, begin},
+    connection::HttpConnection,
     fanout::Fanout,
     handle::{CloseMode, SendError, SessionHandle},
     handshake::{Attached, Handshake, Secure},

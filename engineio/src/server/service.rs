@@ -2,9 +2,7 @@
 
 use std::{
     convert::Infallible,
-    future::Future,
     net::SocketAddr,
-    pin::Pin,
     task::{Context, Poll},
 };
 
@@ -13,7 +11,7 @@ use http::{Request, Response};
 use http_body::Body;
 use http_body_util::Full;
 
-use super::{Application, Server, begin};
+use super::{Application, Begun, Server, begin};
 
 /// Answers the requests of one connection. Made by [`Server::service`].
 pub struct ConnectionService<A: Application> {
@@ -21,8 +19,7 @@ pub struct ConnectionService<A: Application> {
     peer: SocketAddr,
 }
 
-type ResponseFuture =
-    Pin<Box<dyn Future<Output = Result<Response<Full<Bytes>>, Infallible>> + Send>>;
+type ResponseFuture = Begun<Result<Response<Full<Bytes>>, Infallible>>;
 
 impl<A: Application> Server<A> {
     /// A service for one connection of `peer`.
@@ -42,7 +39,7 @@ impl<A: Application> ConnectionService<A> {
         B::Data: Send,
     {
         let (server, peer) = (self.server.clone(), self.peer);
-        Box::pin(begin(async move { Ok(server.handle(request, peer).await) }))
+        begin(async move { Ok(server.handle(request, peer).await) })
     }
 }
 

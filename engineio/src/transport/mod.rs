@@ -12,6 +12,7 @@
     )
 )]
 
+pub(crate) mod activity;
 #[cfg(feature = "compression")]
 pub(crate) mod compression;
 mod decoder;

@@ -12,6 +12,8 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
+use super::activity::Activity;
+
 /// Fails writes that make no progress for a time. hyper waits for ever for a client that does not
 /// read its reply; put this under it, as [`Server::serve_connection`](crate::Server::serve_connection)
 /// does. A stream on which nothing waits to be written is never disturbed, and has no timer.
@@ -20,6 +22,8 @@ pub struct WriteTimeout<I> {
     io: I,
     limit: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
+    /// Told of every write.
+    activity: Option<Activity>,
 }
 
 impl<I> WriteTimeout<I> {
@@ -29,12 +33,28 @@ impl<I> WriteTimeout<I> {
             io,
             limit,
             stalled: None,
+            activity: None,
+        }
+    }
+
+    pub(crate) fn with_activity(io: I, limit: Duration, activity: Activity) -> Self {
+        let activity = Some(activity);
+        Self {
+            activity,
+            ..Self::new(io, limit)
         }
     }
 
     /// The stream itself.
     pub fn into_inner(self) -> I {
         self.io
+    }
+
+    /// A flush that finds nothing to do is none.
+    fn note(&self, written: &Poll<io::Result<usize>>) {
+        if let (Poll::Ready(Ok(1..)), Some(activity)) = (written, &self.activity) {
+            activity.note_write();
+        }
     }
 
     fn watch<T>(
@@ -72,6 +92,7 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for WriteTimeout<I> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.io).poll_write(cx, bytes);
+        self.note(&written);
         self.watch(cx, written)
     }
 
@@ -81,6 +102,7 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for WriteTimeout<I> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.io).poll_write_vectored(cx, slices);
+        self.note(&written);
         self.watch(cx, written)
     }
 

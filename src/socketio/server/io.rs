@@ -13,6 +13,7 @@ use engineio::{Application, CloseMode, Handshake, Server, SessionHandle};
 use http::{Request, Response};
 use http_body_util::Full;
 use serde::Serialize;
+use tokio::net::TcpStream;
 
 use super::bundles::{Bundles, ClientBundles};
 use super::driver::Driver;
@@ -428,6 +429,16 @@ impl Io {
 
     pub(crate) fn engine_config(&self) -> &engineio::Config {
         self.0.engine.config()
+    }
+
+    /// Serves HTTP on a connection, with the limits of the engine's configuration.
+    pub(super) async fn serve_connection(&self, tcp: TcpStream, peer: SocketAddr) {
+        let io = self.clone();
+        let respond = move |request| {
+            let io = io.clone();
+            async move { io.handle(request, peer).await }
+        };
+        self.0.engine.serve_requests(tcp, respond).await;
     }
 
     /// A namespace, if it was declared or exists. One that a rule allows without asking is made.

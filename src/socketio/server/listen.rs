@@ -1,14 +1,9 @@
 //! A plain HTTP listener, for servers that answer nothing beside Socket.IO.
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use engineio::WriteTimeout;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::io::Io;
@@ -50,16 +45,5 @@ impl Io {
 async fn connection(io: Io, tcp: TcpStream, peer: SocketAddr) {
     // Small frames must not wait for the peer's acknowledgement of the last ones.
     _ = tcp.set_nodelay(true);
-    let server = io.clone();
-    let service = service_fn(move |request| {
-        let io = server.clone();
-        engineio::begin(async move { Ok::<_, Infallible>(io.handle(request, peer).await) })
-    });
-    let stream = WriteTimeout::new(tcp, io.engine_config().write_timeout);
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades();
-    // The client's faults are answered by hyper; there is nothing left to do here.
-    _ = connection.await;
+    io.serve_connection(tcp, peer).await;
 }
