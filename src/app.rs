@@ -316,6 +316,8 @@ fn sockets(settings: &Settings, metrics: &Metrics) -> IoBuilder {
     let limits = &settings.sessions;
     let engine = engineio::Config {
         max_payload: limits.max_payload,
+        max_packets: limits.max_packets,
+        pace: (settings.limits.rates == RateLimits::Default).then_some(limits.pace),
         ping_interval: limits.ping_interval,
         ping_timeout: limits.ping_timeout,
         body_timeout: limits.body_timeout,

@@ -122,6 +122,8 @@ pub struct Metrics {
     pub messages: Counter,
     /// Bytes of those messages, decoded: without headers, masks and base64.
     pub message_bytes: Counter,
+    /// How often a client was not read for a while, because it was ahead of its pace.
+    pub held_back: Counter,
     /// From a ping to its pong.
     pub ping_round_trip: Histogram,
 }
@@ -136,6 +138,7 @@ impl Default for Metrics {
             upgrade_time: Histogram::of_times(),
             messages: Counter::default(),
             message_bytes: Counter::default(),
+            held_back: Counter::default(),
             ping_round_trip: Histogram::of_times(),
         }
     }

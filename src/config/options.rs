@@ -365,6 +365,34 @@ pub struct SessionOptions {
         hide_env_values = true
     )]
     pub max_payload: String,
+    /// Packets of one polling body, at most; a body with more is 400 and ends the session
+    #[arg(
+        long,
+        value_name = "N",
+        env = "PARLANCE_MAX_PACKETS",
+        default_value = "1024",
+        hide_env_values = true
+    )]
+    pub max_packets: String,
+    /// Packets that one client may send in a second, and four times as many at once. One that is
+    /// ahead of it is not read for a while; nothing is lost
+    #[arg(
+        long,
+        value_name = "N",
+        env = "PARLANCE_PACKETS_PER_SECOND",
+        default_value = "100",
+        hide_env_values = true
+    )]
+    pub packets_per_second: String,
+    /// Bytes that one client may send in a second, likewise
+    #[arg(
+        long,
+        value_name = "BYTES",
+        env = "PARLANCE_BYTES_PER_SECOND",
+        default_value = "1000000",
+        hide_env_values = true
+    )]
+    pub bytes_per_second: String,
     /// Seconds from a pong to the next ping
     #[arg(
         long,

@@ -143,6 +143,11 @@ impl Metrics {
         );
         for (name, help, number) in [
             (
+                "parlance_sessions_held_back_total",
+                "How often a client was not read for a while, because it was ahead of its pace.",
+                engine.held_back.get(),
+            ),
+            (
                 "parlance_received_bytes_total",
                 "Bytes of those messages, without headers.",
                 engine.message_bytes.get(),
@@ -304,6 +309,7 @@ fn slug(reason: CloseReason) -> &'static str {
         CloseReason::ParseError => "parse-error",
         CloseReason::SlowConsumer => "slow-consumer",
         CloseReason::Stalled => "stalled",
+        CloseReason::Flood => "flood",
         _ => "other",
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 
-use crate::support::{End, Live, TestApp, Wire, raw, soon};
+use crate::support::{End, Live, TestApp, Wire, frame, raw, soon};
 
 /// The number of a metric; 0 while nothing was counted.
 async fn metric(address: SocketAddr, name: &str) -> u32 {
@@ -234,4 +234,56 @@ async fn heads_that_are_too_large_are_counted_by_their_answer() {
         let counted = format!("parlance_http_responses_total{{status=\"{status}\"}} ");
         assert_eq!(metric(app.address, &counted).await, 1, "{status}");
     }
+}
+
+/// Sends more events at once than one client may, and sees the answer to each, in order.
+async fn send_ahead(app: &TestApp) {
+    const SENT: usize = 430;
+    let ann = app.person("Ann").await;
+    let mut wire = Wire::joined(app.address, ann.token()).await;
+    let event = r#"["typing",{"chatId":"00000000-0000-0000-0000-000000000000","isTyping":true}]"#;
+    let events = (0..SENT).map(|id| format!("42{id}{event}"));
+    let frames = events.flat_map(|event| frame(0x81, event.as_bytes()));
+    wire.write(frames.collect::<Vec<u8>>()).await;
+    for id in 0..SENT {
+        let answer = wire.text().await;
+        assert!(answer.starts_with(&format!("43{id}[")), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn who_is_ahead_of_its_pace_is_held_back_and_loses_nothing() {
+    let held_back = "parlance_sessions_held_back_total ";
+    let app = TestApp::with(&[]).await;
+    send_ahead(&app).await;
+    let times = metric(app.address, held_back).await;
+    assert!((1..=4).contains(&times), "{times}");
+
+    let app = TestApp::with(&["--rate-limits=off"]).await;
+    send_ahead(&app).await;
+    assert_eq!(metric(app.address, held_back).await, 0);
+}
+
+#[tokio::test]
+async fn packets_of_a_polling_body_are_as_many_as_were_set() {
+    let app = TestApp::with(&["--max-packets=16"]).await;
+    for (packets, status) in [(16, "200"), (17, "400")] {
+        let opened = handshake(app.address, "").await;
+        let (_, sid) = opened.split_once(r#""sid":""#).expect("a session");
+        let sid = &sid[..sid.find('"').expect("its end")];
+        let body = vec!["6"; packets].join("\x1e");
+        let asked = format!(
+            "POST /socket.io/?EIO=4&transport=polling&sid={sid} HTTP/1.1\r\nHost: a\r\n\
+             Connection: close\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let answer = raw(app.address, asked).await;
+        assert_eq!(
+            answer.split(' ').nth(1),
+            Some(status),
+            "{packets}: {answer}"
+        );
+    }
+    let closed = "parlance_sessions_closed_total{reason=\"parse-error\"} ";
+    assert_eq!(metric(app.address, closed).await, 1);
 }
