@@ -186,6 +186,8 @@ fn admission(limits: &Limits) -> AdmissionLimits {
     let per_address = AddressLimits {
         each: limits.per_address,
         pending: limits.pending_per_address,
+        new_connections: limits.new_connections_per_address,
+        unknown_sessions: limits.unknown_sessions_per_address,
     };
     AdmissionLimits {
         total: limits.connections,

@@ -323,6 +323,25 @@ pub struct LimitOptions {
         hide_env_values = true
     )]
     pub max_pending_per_address: String,
+    /// New connections of one address in a second, and as many at once; those beyond it wait for
+    /// their turn, for 10 s at most, then 429
+    #[arg(
+        long,
+        value_name = "N",
+        env = "PARLANCE_NEW_CONNECTIONS_PER_ADDRESS",
+        default_value = "200",
+        hide_env_values = true
+    )]
+    pub new_connections_per_address: String,
+    /// Requests of one address in a minute for sessions that do not exist; beyond it 429
+    #[arg(
+        long,
+        value_name = "N",
+        env = "PARLANCE_UNKNOWN_SESSIONS_PER_ADDRESS",
+        default_value = "600",
+        hide_env_values = true
+    )]
+    pub unknown_sessions_per_address: String,
     /// The most logins and registrations of one address in a minute; beyond it 429
     #[arg(
         long,

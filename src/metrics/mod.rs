@@ -238,6 +238,13 @@ impl Metrics {
             help,
             port.connections.get(),
         );
+        let help = "Connections that waited for their turn, because many of their address came.";
+        page.one(
+            Kind::Counter,
+            "parlance_connections_delayed_total",
+            help,
+            port.delayed.get(),
+        );
         for (name, help, label, family) in [
             (
                 "parlance_http_responses_total",

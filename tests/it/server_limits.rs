@@ -9,13 +9,11 @@ use tokio::net::TcpStream;
 
 use crate::support::{End, Live, TestApp, Wire, frame, raw, soon};
 
+const METRICS: &str = "GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+
 /// The number of a metric; 0 while nothing was counted.
 async fn metric(address: SocketAddr, name: &str) -> u32 {
-    let page = raw(
-        address,
-        "GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
-    )
-    .await;
+    let page = raw(address, METRICS).await;
     let line = page.lines().find_map(|line| line.strip_prefix(name));
     line.map_or(0, |value| value.trim().parse().expect("a number"))
 }
@@ -286,4 +284,57 @@ async fn packets_of_a_polling_body_are_as_many_as_were_set() {
     }
     let closed = "parlance_sessions_closed_total{reason=\"parse-error\"} ";
     assert_eq!(metric(app.address, closed).await, 1);
+}
+
+#[tokio::test]
+async fn connections_of_an_address_beyond_the_pace_wait_and_are_all_served() {
+    let app = TestApp::with(&["--new-connections-per-address=2"]).await;
+    let once = || handshake(app.address, "");
+    let (one, two, three, four) = tokio::join!(once(), once(), once(), once());
+    for answer in [one, two, three, four] {
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+    // The question has waited too, and those before it but for the first.
+    let delayed = metric(app.address, "parlance_connections_delayed_total ").await;
+    assert!((1..=3).contains(&delayed), "{delayed}");
+
+    let app = TestApp::with(&["--new-connections-per-address=1", "--rate-limits=off"]).await;
+    for _ in 0..5 {
+        assert!(handshake(app.address, "").await.starts_with("HTTP/1.1 200"));
+    }
+    let delayed = metric(app.address, "parlance_connections_delayed_total ").await;
+    assert_eq!(delayed, 0);
+}
+
+#[tokio::test]
+async fn a_trusted_proxy_s_connections_wait_for_nobody() {
+    let options = [
+        "--new-connections-per-address=1",
+        "--trusted-proxies=127.0.0.1",
+    ];
+    let app = TestApp::with(&options).await;
+    for _ in 0..5 {
+        assert!(handshake(app.address, "").await.starts_with("HTTP/1.1 200"));
+    }
+    let page = raw(app.address, METRICS).await;
+    assert!(
+        page.contains("parlance_connections_delayed_total 0"),
+        "{page}"
+    );
+}
+
+#[tokio::test]
+async fn session_ids_that_are_guessed_are_counted_by_address() {
+    let app = TestApp::with(&["--unknown-sessions-per-address=3"]).await;
+    let guess = "GET /socket.io/?EIO=4&transport=polling&sid=nope HTTP/1.1\r\nHost: a\r\n\
+                 Connection: close\r\n\r\n";
+    for status in ["400", "400", "400", "429", "429"] {
+        let answer = raw(app.address, guess).await;
+        assert_eq!(answer.split(' ').nth(1), Some(status), "{answer}");
+    }
+    let reason = "parlance_refused_total{reason=\"address-unknown-sessions\"} ";
+    assert_eq!(metric(app.address, reason).await, 2);
+    // Whoever has a session is not touched by what others of the address do.
+    let ann = app.person("Ann").await;
+    ann.connect().await;
 }
