@@ -188,6 +188,15 @@ impl Metrics {
             "reason",
             refused.map(|(reason, code)| (reason, engine.refused(code).get())),
         );
+        let broken = ["1002", "1007", "1008", "1009"].into_iter();
+        let counts = Engine::VIOLATION_CODES.map(|code| engine.violations(code).get());
+        page.each(
+            Kind::Counter,
+            "parlance_websocket_violations_total",
+            "WebSockets closed over their frames: 1002 against the protocol, 1007 not UTF-8, 1008 too many or too slow, 1009 too long.",
+            "code",
+            broken.zip(counts),
+        );
         let violations = Offence::ALL.map(|offence| {
             let closed = broadcasts.violations(offence).get();
             (offence.as_str(), closed)

@@ -194,6 +194,47 @@ async fn what_breaks_the_rules_of_socketio_is_counted_by_the_rule() {
 }
 
 #[tokio::test]
+async fn attachments_that_are_too_long_together_are_counted() {
+    let app = TestApp::start().await;
+    let ann = app.person("Ann").await;
+    let mut wire = Wire::joined(app.address, ann.token()).await;
+    let places = r#"{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}"#;
+    wire.send(&format!(r#"452-["a",{places}]"#)).await;
+    wire.send_binary(&[0; 60_000]).await;
+    wire.send_binary(&[0; 60_000]).await;
+    assert_eq!(wire.end().await, End::Close(None));
+    let name = "parlance_violations_total{reason=\"attachment-bytes\"} ";
+    assert_eq!(metric(app.address, name).await, 1);
+}
+
+#[tokio::test]
+async fn a_client_that_never_joins_is_counted() {
+    let app = TestApp::with(&["--connect-timeout=1"]).await;
+    let mut wire = Wire::websocket(app.address).await;
+    assert_eq!(wire.end().await, End::Close(None));
+    let name = "parlance_violations_total{reason=\"connect-timeout\"} ";
+    assert_eq!(metric(app.address, name).await, 1);
+}
+
+#[tokio::test]
+async fn frames_that_break_the_rules_of_websocket_are_counted_by_their_code() {
+    let app = TestApp::with(&["--max-payload=20000"]).await;
+    for (code, bytes) in [
+        (1002, frame(0xb1, b"4a")),
+        (1007, frame(0x81, b"4\xff")),
+        (1008, frame(0x89, b"ping").repeat(21)),
+        (1009, frame(0x82, &[0; 20_001])),
+    ] {
+        let name = format!("parlance_websocket_violations_total{{code=\"{code}\"}} ");
+        assert_eq!(metric(app.address, &name).await, 0, "{code}");
+        let mut wire = Wire::websocket(app.address).await;
+        wire.write(bytes).await;
+        assert_eq!(wire.end().await, End::Close(Some(code)));
+        assert_eq!(metric(app.address, &name).await, 1, "{code}");
+    }
+}
+
+#[tokio::test]
 async fn limits_of_a_connection_are_those_that_were_set() {
     let options = [
         "--max-payload=20000",
@@ -212,7 +253,7 @@ async fn limits_of_a_connection_are_those_that_were_set() {
     let mut wire = Wire::websocket(app.address).await;
     wire.send(&"4".repeat(20_001)).await;
     assert_eq!(wire.end().await, End::Close(Some(1009)));
-    let closed = "parlance_sessions_closed_total{reason=\"transport-error\"} ";
+    let closed = "parlance_websocket_violations_total{code=\"1009\"} ";
     assert_eq!(metric(app.address, closed).await, 1);
 }
 

@@ -217,7 +217,7 @@ impl<H: Handler> Driver<H> {
                 },
                 Poll::Ready(Ok(Incoming::Binary(_))) => self.session.handle_garbage(Via::Probe),
                 Poll::Ready(Err(ended)) => {
-                    self.close_code = ended.code;
+                    self.note_end(ended);
                     self.session.handle_transport_lost(Via::Probe, ended.loss);
                 }
             }
@@ -275,8 +275,16 @@ impl<H: Handler> Driver<H> {
     }
 
     fn lose_stream(&mut self, ended: Ended) {
-        self.close_code = ended.code;
+        self.note_end(ended);
         self.session.handle_transport_lost(Via::Stream, ended.loss);
+    }
+
+    /// A stream that broke the rules of WebSocket is closed with a code, and counted by it.
+    fn note_end(&mut self, ended: Ended) {
+        self.close_code = ended.code;
+        if let Some(code) = ended.code {
+            self.registry.metrics().violations(code.into()).count();
+        }
     }
 
     pub(super) fn run_handler_timeout(&mut self, now: Instant) {
