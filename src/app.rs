@@ -186,6 +186,8 @@ fn admission(limits: &Limits) -> AdmissionLimits {
     let per_address = AddressLimits {
         each: limits.per_address,
         pending: limits.pending_per_address,
+        new_connections: limits.new_connections_per_address,
+        unknown_sessions: limits.unknown_sessions_per_address,
     };
     AdmissionLimits {
         total: limits.connections,
@@ -316,6 +318,8 @@ fn sockets(settings: &Settings, metrics: &Metrics) -> IoBuilder {
     let limits = &settings.sessions;
     let engine = engineio::Config {
         max_payload: limits.max_payload,
+        max_packets: limits.max_packets,
+        pace: (settings.limits.rates == RateLimits::Default).then_some(limits.pace),
         ping_interval: limits.ping_interval,
         ping_timeout: limits.ping_timeout,
         body_timeout: limits.body_timeout,

@@ -9,6 +9,7 @@ pub mod doctor;
 mod drain;
 pub mod http;
 pub mod metrics;
+mod rates;
 pub mod shutdown;
 mod site;
 pub mod socketio;

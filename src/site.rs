@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use bytes::Bytes;
+use engineio::HandshakeError;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, ORIGIN};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
@@ -198,7 +199,15 @@ impl Whole {
                 Err(refusal) => return refusal.into(),
             }
         }
-        self.io.handle(request, client).await
+        let response = self.io.handle(request, client).await;
+        let error = response.extensions().get::<HandshakeError>();
+        if error.is_some_and(HandshakeError::is_unknown_session)
+            && let Err(full) = (self.admission).unknown_session(client.ip(), Instant::now())
+        {
+            self.metrics.port.refuse(full.reason(), client.ip());
+            return full.reply().into();
+        }
+        response
     }
 
     fn place(&self, client: SocketAddr) -> Result<Pass, Reply> {

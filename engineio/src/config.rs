@@ -13,7 +13,8 @@ pub use self::{
 };
 use crate::metrics::Metrics;
 use crate::proto::{
-    Frame, Transports, outbox::OutboxLimits, payload::DEFAULT_MAX_PACKETS, session::Settings,
+    Frame, Transports, outbox::OutboxLimits, pace::PaceLimits, payload::DEFAULT_MAX_PACKETS,
+    session::Settings,
 };
 
 /// Everything that can be set on a [`Server`](crate::Server). The defaults are those of the
@@ -63,6 +64,12 @@ pub struct Config {
     /// reply on a connection that [`Server::serve_connection`](crate::Server::serve_connection)
     /// serves. Default 20 s.
     pub write_timeout: Duration,
+    /// How fast one client may send; one that is ahead of it is not read for a while, which its own
+    /// network feels, and nothing is lost. Default none: as fast as it can.
+    pub pace: Option<PaceLimits>,
+    /// Packets of one client in a minute that mean nothing, such as pongs that nobody asked for; with
+    /// more the session is closed. Default 100.
+    pub ignored_per_minute: u32,
     /// Sent right after the open packet. Default none.
     pub initial_packet: Option<Frame>,
     /// A cookie that carries the session id, set by the reply to a polling handshake and by nothing
@@ -113,6 +120,8 @@ impl Default for Config {
             outbox: OutboxLimits::default(),
             congestion_timeout: times.congestion_timeout,
             write_timeout: times.write_timeout,
+            pace: times.pace,
+            ignored_per_minute: times.ignored_per_minute,
             initial_packet: None,
             cookie: None,
             cors: None,
@@ -145,6 +154,8 @@ impl Config {
             stall_timeout: self.stall_timeout,
             congestion_timeout: self.congestion_timeout,
             write_timeout: self.write_timeout,
+            pace: self.pace,
+            ignored_per_minute: self.ignored_per_minute,
         }
     }
 

@@ -43,6 +43,12 @@ impl HandshakeError {
         }
     }
 
+    /// Whether the request named a session that is not there.
+    #[must_use]
+    pub fn is_unknown_session(&self) -> bool {
+        matches!(self, Self::Refused(Refused::UnknownSid))
+    }
+
     /// The reply's status over polling.
     #[must_use]
     pub fn status(&self) -> StatusCode {

@@ -33,7 +33,8 @@ mod server;
 mod transport;
 
 pub use proto::{
-    CloseReason, Frame, FrameBuilder, Message, SessionId, Sid, TransportKind, Transports,
+    CloseReason, Frame, FrameBuilder, Message, PaceLimits, SessionId, Sid, TransportKind,
+    Transports,
 };
 
 #[cfg(feature = "compression")]

@@ -114,6 +114,7 @@ pub struct Metrics {
     opened: [Counter; TransportKind::ALL.len()],
     closed: [Counter; CloseReason::ALL.len()],
     refused: [Counter; Self::REFUSAL_CODES],
+    violations: [Counter; Self::VIOLATION_CODES.len()],
     /// Sessions that have changed from polling to WebSocket.
     pub upgrades: Counter,
     /// From the WebSocket's handshake to the change.
@@ -122,6 +123,8 @@ pub struct Metrics {
     pub messages: Counter,
     /// Bytes of those messages, decoded: without headers, masks and base64.
     pub message_bytes: Counter,
+    /// How often a client was not read for a while, because it was ahead of its pace.
+    pub held_back: Counter,
     /// From a ping to its pong.
     pub ping_round_trip: Histogram,
 }
@@ -132,10 +135,12 @@ impl Default for Metrics {
             opened: Default::default(),
             closed: Default::default(),
             refused: Default::default(),
+            violations: Default::default(),
             upgrades: Counter::default(),
             upgrade_time: Histogram::of_times(),
             messages: Counter::default(),
             message_bytes: Counter::default(),
+            held_back: Counter::default(),
             ping_round_trip: Histogram::of_times(),
         }
     }
@@ -144,6 +149,9 @@ impl Default for Metrics {
 impl Metrics {
     /// The codes of the protocol's refusals are 0 to 5.
     pub const REFUSAL_CODES: usize = 6;
+    /// What WebSockets are closed with over frames that their clients have sent (RFC 6455
+    /// section 7.4.1): against the protocol, not UTF-8, too many or too slow, too long.
+    pub const VIOLATION_CODES: [u16; 4] = [1002, 1007, 1008, 1009];
 
     /// Sessions opened by a handshake over this transport.
     #[must_use]
@@ -165,6 +173,15 @@ impl Metrics {
     #[must_use]
     pub fn closed(&self, reason: CloseReason) -> &Counter {
         &self.closed[reason as usize]
+    }
+
+    /// WebSockets closed with one of the [`Metrics::VIOLATION_CODES`]; another counts as the first.
+    #[must_use]
+    pub fn violations(&self, code: u16) -> &Counter {
+        let place = Self::VIOLATION_CODES
+            .iter()
+            .position(|&known| known == code);
+        &self.violations[place.unwrap_or_default()]
     }
 
     /// Requests refused with this code of the protocol; codes beyond the last count as the last.
@@ -205,5 +222,9 @@ mod tests {
         }
         metrics.refused(200).count();
         assert_eq!(metrics.refused(5).get(), 1);
+        for code in Metrics::VIOLATION_CODES {
+            metrics.violations(code).count();
+            assert_eq!(metrics.violations(code).get(), 1);
+        }
     }
 }

@@ -1,13 +1,13 @@
-//! How often one person may do what (CONTRACT section 9): a token bucket for
-//! each person and kind of act, kept as the one time at which it is full.
+//! How often one person may do what (CONTRACT section 9): a bucket for each
+//! person and kind of act.
 
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
 use super::config::RateLimits;
 use super::error::Error;
+use crate::rates::{Buckets, Rate};
 
 /// What is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -29,31 +29,26 @@ pub(super) enum Act {
 }
 
 impl Act {
-    /// The time that one act costs, and how many may come at once.
-    fn rate(self, logins_a_minute: u32) -> (Duration, u32) {
-        match self {
-            Self::Send => (Duration::from_millis(200), 20),
-            Self::Typing => (Duration::from_millis(500), 5),
-            Self::Join => (Duration::from_millis(100), 50),
-            Self::Search => (Duration::from_millis(500), 10),
-            Self::NewChat => (Duration::from_secs(6), 20),
-            Self::Mark => (Duration::from_millis(100), 50),
-            Self::Enter => {
-                let a_minute = logins_a_minute.max(1);
-                (Duration::from_secs(60) / a_minute, a_minute)
-            }
-        }
+    fn rate(self, logins_a_minute: u32) -> Rate {
+        let (cost, burst) = match self {
+            Self::Send => (200, 20),
+            Self::Typing => (500, 5),
+            Self::Join => (100, 50),
+            Self::Search => (500, 10),
+            Self::NewChat => (6_000, 20),
+            Self::Mark => (100, 50),
+            Self::Enter => return Rate::of(logins_a_minute, Duration::from_secs(60)),
+        };
+        let cost = Duration::from_millis(cost);
+        Rate { cost, burst }
     }
 }
-
-/// Above this many buckets those that are full again are swept out.
-const SWEEP_ABOVE: usize = 10_000;
 
 /// The buckets.
 pub(super) struct Limits {
     mode: RateLimits,
     logins_a_minute: u32,
-    full_at: Mutex<HashMap<(Act, String), Instant>>,
+    buckets: Mutex<Buckets<(Act, String)>>,
 }
 
 impl Limits {
@@ -61,7 +56,7 @@ impl Limits {
         Self {
             mode,
             logins_a_minute,
-            full_at: Mutex::default(),
+            buckets: Mutex::default(),
         }
     }
 
@@ -78,33 +73,15 @@ impl Limits {
         if !self.hold() {
             return Ok(());
         }
-        let (cost, burst) = act.rate(self.logins_a_minute);
-        let mut full_at = self.full_at.lock();
-        if full_at.len() > SWEEP_ABOVE {
-            full_at.retain(|_, full| *full > now);
-        }
-        let full = full_at.entry((act, who.to_owned())).or_insert(now);
-        let next = (*full).max(now) + cost;
-        match next
-            .saturating_duration_since(now)
-            .checked_sub(cost * burst)
-        {
-            Some(wait) if !wait.is_zero() => Err(Error::RateLimited(wait)),
-            _ => {
-                *full = next;
-                Ok(())
-            }
-        }
+        let (key, rate) = ((act, who.to_owned()), act.rate(self.logins_a_minute));
+        let taken = (self.buckets.lock()).take(key, rate, Duration::ZERO, now);
+        taken.map(drop).map_err(Error::RateLimited)
     }
 
     /// Takes back one act of `who` that came to nothing.
     pub(super) fn give_back(&self, act: Act, who: &str) {
-        let (cost, _) = act.rate(self.logins_a_minute);
-        if let Some(full) = self.full_at.lock().get_mut(&(act, who.to_owned()))
-            && let Some(earlier) = full.checked_sub(cost)
-        {
-            *full = earlier;
-        }
+        let rate = act.rate(self.logins_a_minute);
+        (self.buckets.lock()).give_back(&(act, who.to_owned()), rate);
     }
 }
 
@@ -163,6 +140,6 @@ mod tests {
         let limits = Limits::new(RateLimits::Off, 300);
         let now = Instant::now();
         assert!((0..1000).all(|_| limits.count(Act::Send, "ann", now).is_ok()));
-        assert!(limits.full_at.lock().is_empty());
+        assert_eq!(limits.buckets.lock().len(), 0);
     }
 }

@@ -14,6 +14,8 @@ const RATE_LIMITS: &str = "--rate-limits (PARLANCE_RATE_LIMITS)";
 const CONNECTIONS: &str = "--max-connections (PARLANCE_MAX_CONNECTIONS)";
 const PER_ADDRESS: &str = "--max-connections-per-address (PARLANCE_MAX_CONNECTIONS_PER_ADDRESS)";
 const PENDING: &str = "--max-pending-per-address (PARLANCE_MAX_PENDING_PER_ADDRESS)";
+const NEW: &str = "--new-connections-per-address (PARLANCE_NEW_CONNECTIONS_PER_ADDRESS)";
+const UNKNOWN: &str = "--unknown-sessions-per-address (PARLANCE_UNKNOWN_SESSIONS_PER_ADDRESS)";
 const LOGINS: &str = "--logins-per-address (PARLANCE_LOGINS_PER_ADDRESS)";
 const EDIT_WINDOW: &str = "--edit-window (PARLANCE_EDIT_WINDOW)";
 const PROXIES: &str = "--trusted-proxies (PARLANCE_TRUSTED_PROXIES)";
@@ -34,6 +36,10 @@ pub struct Limits {
     pub per_address: u32,
     /// Those of them that have not said yet who they are.
     pub pending_per_address: u32,
+    /// New connections of one address in a second.
+    pub new_connections_per_address: u32,
+    /// Requests of one address in a minute for sessions that are not there.
+    pub unknown_sessions_per_address: u32,
     /// Logins and registrations of one address in a minute.
     pub logins_per_address: u32,
     /// How long a message can be edited.
@@ -52,6 +58,8 @@ impl LimitOptions {
         };
         let per_address = count(PER_ADDRESS, &self.max_connections_per_address);
         let pending_per_address = count(PENDING, &self.max_pending_per_address);
+        let new_connections_per_address = count(NEW, &self.new_connections_per_address);
+        let unknown_sessions_per_address = count(UNKNOWN, &self.unknown_sessions_per_address);
         let logins_per_address = count(LOGINS, &self.logins_per_address);
         let edit_window = problems.take(EDIT_WINDOW, number(&self.edit_window, 0..=u32::MAX));
         Some(Limits {
@@ -59,6 +67,8 @@ impl LimitOptions {
             connections: connections?,
             per_address: per_address?,
             pending_per_address: pending_per_address?,
+            new_connections_per_address: new_connections_per_address?,
+            unknown_sessions_per_address: unknown_sessions_per_address?,
             logins_per_address: logins_per_address?,
             edit_window: Duration::from_secs(edit_window?.into()),
         })
@@ -72,7 +82,7 @@ impl LimitOptions {
 
 impl Limits {
     /// The settings by the names of their options.
-    pub(super) fn lines(&self) -> [(&'static str, String); 6] {
+    pub(super) fn lines(&self) -> [(&'static str, String); 8] {
         [
             ("rate-limits", format!("{:?}", self.rates).to_lowercase()),
             ("max-connections", self.connections.to_string()),
@@ -80,6 +90,14 @@ impl Limits {
             (
                 "max-pending-per-address",
                 self.pending_per_address.to_string(),
+            ),
+            (
+                "new-connections-per-address",
+                self.new_connections_per_address.to_string(),
+            ),
+            (
+                "unknown-sessions-per-address",
+                self.unknown_sessions_per_address.to_string(),
             ),
             ("logins-per-address", self.logins_per_address.to_string()),
             ("edit-window", self.edit_window.as_secs().to_string()),

@@ -323,6 +323,25 @@ pub struct LimitOptions {
         hide_env_values = true
     )]
     pub max_pending_per_address: String,
+    /// New connections of one address in a second, and as many at once; those beyond it wait for
+    /// their turn, for 10 s at most, then 429
+    #[arg(
+        long,
+        value_name = "N",
+        env = "PARLANCE_NEW_CONNECTIONS_PER_ADDRESS",
+        default_value = "200",
+        hide_env_values = true
+    )]
+    pub new_connections_per_address: String,
+    /// Requests of one address in a minute for sessions that do not exist; beyond it 429
+    #[arg(
+        long,
+        value_name = "N",
+        env = "PARLANCE_UNKNOWN_SESSIONS_PER_ADDRESS",
+        default_value = "600",
+        hide_env_values = true
+    )]
+    pub unknown_sessions_per_address: String,
     /// The most logins and registrations of one address in a minute; beyond it 429
     #[arg(
         long,
@@ -365,6 +384,34 @@ pub struct SessionOptions {
         hide_env_values = true
     )]
     pub max_payload: String,
+    /// Packets of one polling body, at most; a body with more is 400 and ends the session
+    #[arg(
+        long,
+        value_name = "N",
+        env = "PARLANCE_MAX_PACKETS",
+        default_value = "1024",
+        hide_env_values = true
+    )]
+    pub max_packets: String,
+    /// Packets that one client may send in a second, and four times as many at once. One that is
+    /// ahead of it is not read for a while; nothing is lost
+    #[arg(
+        long,
+        value_name = "N",
+        env = "PARLANCE_PACKETS_PER_SECOND",
+        default_value = "100",
+        hide_env_values = true
+    )]
+    pub packets_per_second: String,
+    /// Bytes that one client may send in a second, likewise
+    #[arg(
+        long,
+        value_name = "BYTES",
+        env = "PARLANCE_BYTES_PER_SECOND",
+        default_value = "1000000",
+        hide_env_values = true
+    )]
+    pub bytes_per_second: String,
     /// Seconds from a pong to the next ping
     #[arg(
         long,

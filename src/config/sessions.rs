@@ -2,11 +2,16 @@
 
 use std::time::Duration;
 
+use engineio::PaceLimits;
+
 use super::limits::number;
 use super::options::SessionOptions;
 use super::problem::Problems;
 
 const MAX_PAYLOAD: &str = "--max-payload (PARLANCE_MAX_PAYLOAD)";
+const MAX_PACKETS: &str = "--max-packets (PARLANCE_MAX_PACKETS)";
+const PACKETS: &str = "--packets-per-second (PARLANCE_PACKETS_PER_SECOND)";
+const BYTES: &str = "--bytes-per-second (PARLANCE_BYTES_PER_SECOND)";
 const PING_INTERVAL: &str = "--ping-interval (PARLANCE_PING_INTERVAL)";
 const PING_TIMEOUT: &str = "--ping-timeout (PARLANCE_PING_TIMEOUT)";
 const CONNECT_TIMEOUT: &str = "--connect-timeout (PARLANCE_CONNECT_TIMEOUT)";
@@ -17,6 +22,8 @@ const OUTBOX_TOTAL: &str = "--outbox-total (PARLANCE_OUTBOX_TOTAL)";
 
 /// A client that is this part of its limit behind is told to catch up.
 const SOFT_PART: usize = 4;
+/// Seconds' worth of packets that may come at once: what a client says when it comes back.
+const BURST: u32 = 4;
 /// Longer times are typing errors.
 const LONGEST: u32 = 3_600;
 
@@ -25,6 +32,10 @@ const LONGEST: u32 = 3_600;
 pub struct SessionLimits {
     /// Bytes of a packet, or of a polling body.
     pub max_payload: usize,
+    /// Packets in a polling body.
+    pub max_packets: usize,
+    /// How fast one client may send, while rates are limited.
+    pub pace: PaceLimits,
     /// From a pong to the next ping.
     pub ping_interval: Duration,
     /// From a ping to its pong, at most.
@@ -45,6 +56,9 @@ impl SessionOptions {
     pub(super) fn read(&self, problems: &mut Problems) -> Option<SessionLimits> {
         let mut take = |setting, text: &str, range| problems.take(setting, number(text, range));
         let max_payload = take(MAX_PAYLOAD, &self.max_payload, 20_000..=16_000_000);
+        let max_packets = take(MAX_PACKETS, &self.max_packets, 16..=1_000_000);
+        let packets_per_second = take(PACKETS, &self.packets_per_second, 1..=1_000_000);
+        let bytes_per_second = take(BYTES, &self.bytes_per_second, 20_000..=u32::MAX);
         let mut seconds = |setting, text| take(setting, text, 1..=LONGEST);
         let ping_interval = seconds(PING_INTERVAL, &self.ping_interval);
         let ping_timeout = seconds(PING_TIMEOUT, &self.ping_timeout);
@@ -59,6 +73,13 @@ impl SessionOptions {
             |seconds: Option<u32>| seconds.map(|seconds| Duration::from_secs(seconds.into()));
         Some(SessionLimits {
             max_payload: max_payload? as usize,
+            max_packets: max_packets? as usize,
+            pace: PaceLimits {
+                packets_per_second: packets_per_second?,
+                packet_burst: packets_per_second? * BURST,
+                bytes_per_second: bytes_per_second?,
+                byte_burst: bytes_per_second?.max(max_payload?),
+            },
             ping_interval: time(ping_interval)?,
             ping_timeout: time(ping_timeout)?,
             connect_timeout: time(connect_timeout)?,
@@ -77,10 +98,16 @@ impl SessionLimits {
     }
 
     /// The settings by the names of their options.
-    pub(super) fn lines(&self) -> [(&'static str, String); 8] {
+    pub(super) fn lines(&self) -> [(&'static str, String); 11] {
         let seconds = |time: Duration| time.as_secs().to_string();
         [
             ("max-payload", self.max_payload.to_string()),
+            ("max-packets", self.max_packets.to_string()),
+            (
+                "packets-per-second",
+                self.pace.packets_per_second.to_string(),
+            ),
+            ("bytes-per-second", self.pace.bytes_per_second.to_string()),
             ("ping-interval", seconds(self.ping_interval)),
             ("ping-timeout", seconds(self.ping_timeout)),
             ("connect-timeout", seconds(self.connect_timeout)),

@@ -1,7 +1,8 @@
 //! How many connections and sessions are let in, in all and from one address.
 //!
 //! A place is held by a pass and given back when that is dropped. An address is forgotten with its
-//! last pass, so that the table is never larger than what is connected.
+//! last pass, so that the table is never larger than what is connected; how often it has come of late
+//! is remembered for as long as it matters.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -9,15 +10,19 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use http::StatusCode;
 use parking_lot::Mutex;
 
 use super::proxies::counted;
 use super::reply::{Failure, FailureDetail, Reply};
+use crate::rates::{Buckets, Rate};
 
 /// How long a client that was refused should wait, in milliseconds.
 const RETRY_AFTER_MS: u64 = 5_000;
+/// How long a connection may wait for its turn.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How many may be let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +40,10 @@ pub struct AddressLimits {
     pub each: u32,
     /// Of both together, those that have not said yet who they are.
     pub pending: u32,
+    /// New connections in a second; others wait for their turn.
+    pub new_connections: u32,
+    /// Requests in a minute that name a session that is not there.
+    pub unknown_sessions: u32,
 }
 
 /// Why somebody was not let in.
@@ -48,6 +57,10 @@ pub enum Full {
     Sessions,
     /// Too many of the address have not said who they are.
     Pending,
+    /// Too many of the address wait for their turn.
+    NewConnections,
+    /// The address has asked for too many sessions that are not there.
+    UnknownSessions,
 }
 
 impl Full {
@@ -58,6 +71,8 @@ impl Full {
             Self::Connections => "address-connections",
             Self::Sessions => "address-sessions",
             Self::Pending => "address-pending",
+            Self::NewConnections => "address-new-connections",
+            Self::UnknownSessions => "address-unknown-sessions",
         }
     }
 
@@ -68,6 +83,11 @@ impl Full {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "unavailable",
                 "The server has no room for more connections now",
+            ),
+            Self::UnknownSessions => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "rate-limited",
+                "There are too many requests for sessions that do not exist from this address",
             ),
             _ => (
                 StatusCode::TOO_MANY_REQUESTS,
@@ -101,6 +121,8 @@ pub struct Admission {
 struct Table {
     total: u32,
     addresses: HashMap<IpAddr, Counts>,
+    arrivals: Buckets<IpAddr>,
+    strays: Buckets<IpAddr>,
 }
 
 #[derive(Debug, Default)]
@@ -126,12 +148,19 @@ impl Admission {
         })
     }
 
-    /// Lets a connection in. `None` as address: that of a trusted proxy, which stands for many.
+    /// Lets a connection in, after the time that it has to wait for its turn. `None` as address:
+    /// that of a trusted proxy, which stands for many.
     ///
     /// # Errors
     /// Which limit was reached.
-    pub fn connection(self: &Arc<Self>, address: Option<IpAddr>) -> Result<Pass, Full> {
-        self.enter(address, Place::Connection)
+    pub fn connection(
+        self: &Arc<Self>,
+        address: Option<IpAddr>,
+        now: Instant,
+    ) -> Result<(Pass, Duration), Full> {
+        let pass = self.enter(address, Place::Connection)?;
+        let wait = self.turn(address, now)?;
+        Ok((pass, wait))
     }
 
     /// Lets a session in.
@@ -140,6 +169,30 @@ impl Admission {
     /// Which limit was reached.
     pub fn session(self: &Arc<Self>, address: IpAddr) -> Result<Pass, Full> {
         self.enter(Some(address), Place::Session)
+    }
+
+    /// Counts a request for a session that is not there.
+    ///
+    /// # Errors
+    /// There were too many.
+    pub fn unknown_session(&self, address: IpAddr, now: Instant) -> Result<(), Full> {
+        let Some(limits) = self.limits.per_address else {
+            return Ok(());
+        };
+        let rate = Rate::of(limits.unknown_sessions, Duration::from_secs(60));
+        let mut table = self.table.lock();
+        let taken = (table.strays).take(counted(address), rate, Duration::ZERO, now);
+        taken.map(drop).map_err(|_| Full::UnknownSessions)
+    }
+
+    fn turn(&self, address: Option<IpAddr>, now: Instant) -> Result<Duration, Full> {
+        let (Some(address), Some(limits)) = (address, self.limits.per_address) else {
+            return Ok(Duration::ZERO);
+        };
+        let rate = Rate::of(limits.new_connections, Duration::from_secs(1));
+        let mut table = self.table.lock();
+        let taken = (table.arrivals).take(counted(address), rate, PATIENCE, now);
+        taken.map_err(|_| Full::NewConnections)
     }
 
     fn enter(self: &Arc<Self>, address: Option<IpAddr>, place: Place) -> Result<Pass, Full> {
@@ -238,8 +291,20 @@ mod tests {
     use super::*;
 
     fn admission(total: u32, each: u32, pending: u32) -> Arc<Admission> {
-        let per_address = Some(AddressLimits { each, pending });
+        let per_address = Some(AddressLimits {
+            each,
+            pending,
+            new_connections: 1_000,
+            unknown_sessions: 3,
+        });
         Admission::new(AdmissionLimits { total, per_address })
+    }
+
+    /// A connection that need not wait.
+    fn connect(admission: &Arc<Admission>, address: Option<IpAddr>) -> Result<Pass, Full> {
+        let (pass, wait) = admission.connection(address, Instant::now())?;
+        assert_eq!(wait, Duration::ZERO);
+        Ok(pass)
     }
 
     fn ip(last: u8) -> IpAddr {
@@ -249,42 +314,42 @@ mod tests {
     #[test]
     fn an_address_has_its_connections_and_another_its_own() {
         let admission = admission(10, 2, 10);
-        let first = admission.connection(Some(ip(1))).expect("room");
-        let _second = admission.connection(Some(ip(1))).expect("room");
+        let first = connect(&admission, Some(ip(1))).expect("room");
+        let _second = connect(&admission, Some(ip(1))).expect("room");
         assert_eq!(
-            admission.connection(Some(ip(1))).err(),
+            connect(&admission, Some(ip(1))).err(),
             Some(Full::Connections)
         );
-        let _other = admission.connection(Some(ip(2))).expect("room");
+        let _other = connect(&admission, Some(ip(2))).expect("room");
         let _session = admission.session(ip(1)).expect("counted apart");
         drop(first);
-        admission.connection(Some(ip(1))).expect("room again");
+        connect(&admission, Some(ip(1))).expect("room again");
     }
 
     #[test]
     fn those_that_say_nothing_are_bounded_more_tightly() {
         let admission = admission(10, 5, 2);
-        let one = admission.connection(Some(ip(1))).expect("room");
+        let one = connect(&admission, Some(ip(1))).expect("room");
         let _two = admission.session(ip(1)).expect("room");
         assert_eq!(admission.session(ip(1)).err(), Some(Full::Pending));
         one.settle();
         one.settle();
         let _three = admission.session(ip(1)).expect("room");
-        assert_eq!(admission.connection(Some(ip(1))).err(), Some(Full::Pending));
+        assert_eq!(connect(&admission, Some(ip(1))).err(), Some(Full::Pending));
     }
 
     #[test]
     fn the_whole_is_bounded_for_proxies_too() {
         let admission = admission(2, 1, 1);
-        let _one = admission.connection(None).expect("room");
-        let _two = admission.connection(None).expect("no address to count by");
-        assert_eq!(admission.connection(None).err(), Some(Full::Total));
+        let _one = connect(&admission, None).expect("room");
+        let _two = connect(&admission, None).expect("no address to count by");
+        assert_eq!(connect(&admission, None).err(), Some(Full::Total));
     }
 
     #[test]
     fn nothing_is_kept_of_who_has_gone() {
         let admission = admission(10, 5, 5);
-        let passes = [admission.session(ip(1)), admission.connection(Some(ip(2)))];
+        let passes = [admission.session(ip(1)), connect(&admission, Some(ip(2)))];
         drop(passes);
         let table = admission.table.lock();
         assert_eq!((table.total, table.addresses.len()), (0, 0));
@@ -296,8 +361,54 @@ mod tests {
             total: 3,
             per_address: None,
         });
-        let passes: Vec<_> = (0..3).map(|_| admission.connection(Some(ip(1)))).collect();
+        let passes: Vec<_> = (0..3).map(|_| connect(&admission, Some(ip(1)))).collect();
         assert!(passes.iter().all(Result::is_ok));
-        assert_eq!(admission.connection(Some(ip(1))).err(), Some(Full::Total));
+        assert_eq!(connect(&admission, Some(ip(1))).err(), Some(Full::Total));
+    }
+
+    #[test]
+    fn connections_beyond_the_pace_wait_for_their_turn_and_not_for_long() {
+        let per_address = Some(AddressLimits {
+            each: 100,
+            pending: 100,
+            new_connections: 2,
+            unknown_sessions: 1,
+        });
+        let admission = Admission::new(AdmissionLimits {
+            total: 100,
+            per_address,
+        });
+        let now = Instant::now();
+        let mut passes = Vec::new();
+        let mut wait = |last: u8, at: Instant| {
+            let (pass, wait) = admission.connection(Some(ip(last)), at)?;
+            passes.push(pass);
+            Ok(wait.as_millis())
+        };
+        assert_eq!([wait(1, now), wait(1, now)], [Ok(0); 2]);
+        for turn in 1..=20 {
+            assert_eq!(wait(1, now), Ok(500 * turn));
+        }
+        assert_eq!(wait(1, now), Err(Full::NewConnections));
+        assert_eq!(wait(2, now), Ok(0), "another address has its own turns");
+        assert_eq!(wait(1, now + Duration::from_secs(11)), Ok(0));
+        let none = admission.connection(None, now).expect("a proxy's");
+        assert_eq!(none.1, Duration::ZERO);
+        // Who was refused has no place.
+        assert_eq!(admission.table.lock().total, 22 + 1 + 1 + 1);
+        drop((none, passes));
+        assert_eq!(admission.table.lock().total, 0);
+    }
+
+    #[test]
+    fn sessions_that_are_not_there_are_asked_for_so_often_and_no_more() {
+        let admission = admission(1, 1, 1);
+        let now = Instant::now();
+        assert!((0..3).all(|_| admission.unknown_session(ip(1), now).is_ok()));
+        let full = Err(Full::UnknownSessions);
+        assert_eq!(admission.unknown_session(ip(1), now), full);
+        assert_eq!(admission.unknown_session(ip(2), now), Ok(()));
+        let later = now + Duration::from_secs(20);
+        assert_eq!(admission.unknown_session(ip(1), later), Ok(()));
     }
 }

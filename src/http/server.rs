@@ -135,11 +135,12 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// Lets a connection in, or answers that there is no room.
-    fn admit(&self, stream: &TcpStream, peer: SocketAddr) -> Option<Pass> {
+    /// Lets a connection in, after a wait, or answers that there is no room.
+    fn admit(&self, stream: &TcpStream, peer: SocketAddr) -> Option<(Pass, Duration)> {
         let address = (!self.proxies.trusts(peer.ip())).then_some(peer.ip());
-        match self.admission.connection(address) {
-            Ok(pass) => Some(pass),
+        let now = Instant::now().into_std();
+        match self.admission.connection(address, now) {
+            Ok(entered) => Some(entered),
             Err(full) => {
                 self.port.refuse(full.reason(), peer.ip());
                 // A new socket takes as much at once; whoever does not read it learns it by the
@@ -228,8 +229,8 @@ impl<S: Site> Door<S> {
                 Ok((stream, peer)) => {
                     pause = first_pause;
                     let peer = canonical(peer);
-                    if let Some(pass) = self.gate.admit(&stream, peer) {
-                        tokio::spawn(self.clone().connection(stream, peer, pass));
+                    if let Some((pass, wait)) = self.gate.admit(&stream, peer) {
+                        tokio::spawn(self.clone().connection(stream, peer, pass, wait));
                     }
                 }
                 Err(error) if is_the_peers(&error) => {}
@@ -243,7 +244,10 @@ impl<S: Site> Door<S> {
     }
 
     /// Serves one connection until it ends or is taken over by a WebSocket.
-    async fn connection(self, stream: TcpStream, peer: SocketAddr, pass: Pass) {
+    async fn connection(mut self, stream: TcpStream, peer: SocketAddr, pass: Pass, wait: Duration) {
+        if !self.turn_comes(wait).await {
+            return;
+        }
         if stream.set_nodelay(true).is_err() {
             return;
         }
@@ -255,6 +259,18 @@ impl<S: Site> Door<S> {
             Ok(Ok(stream)) => Box::pin(self.requests(stream, peer, pass)).await,
             Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
             Err(_) => {}
+        }
+    }
+
+    /// Waits for the turn of a connection; `false` when the server ends before.
+    async fn turn_comes(&mut self, wait: Duration) -> bool {
+        if wait.is_zero() {
+            return true;
+        }
+        self.gate.port.delayed.count();
+        tokio::select! {
+            () = sleep(wait) => true,
+            _ = self.stopping.wait_for(|stop| *stop) => false,
         }
     }
 

@@ -24,7 +24,8 @@ fn serve() -> (DuplexStream, impl Future<Output = ()>) {
         per_address: None,
     };
     let admission = Admission::new(limits);
-    let pass = admission.connection(None).expect("there is a place");
+    let now = Instant::now().into_std();
+    let (pass, _) = (admission.connection(None, now)).expect("there is a place");
     let (stop, stopping) = watch::channel(false);
     let door = Door {
         site: Arc::new(Long),

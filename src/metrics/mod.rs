@@ -143,6 +143,11 @@ impl Metrics {
         );
         for (name, help, number) in [
             (
+                "parlance_sessions_held_back_total",
+                "How often a client was not read for a while, because it was ahead of its pace.",
+                engine.held_back.get(),
+            ),
+            (
                 "parlance_received_bytes_total",
                 "Bytes of those messages, without headers.",
                 engine.message_bytes.get(),
@@ -182,6 +187,15 @@ impl Metrics {
             "Requests that Engine.IO refused.",
             "reason",
             refused.map(|(reason, code)| (reason, engine.refused(code).get())),
+        );
+        let broken = ["1002", "1007", "1008", "1009"].into_iter();
+        let counts = Engine::VIOLATION_CODES.map(|code| engine.violations(code).get());
+        page.each(
+            Kind::Counter,
+            "parlance_websocket_violations_total",
+            "WebSockets closed over their frames: 1002 against the protocol, 1007 not UTF-8, 1008 too many or too slow, 1009 too long.",
+            "code",
+            broken.zip(counts),
         );
         let violations = Offence::ALL.map(|offence| {
             let closed = broadcasts.violations(offence).get();
@@ -232,6 +246,13 @@ impl Metrics {
             "parlance_http_connections",
             help,
             port.connections.get(),
+        );
+        let help = "Connections that waited for their turn, because many of their address came.";
+        page.one(
+            Kind::Counter,
+            "parlance_connections_delayed_total",
+            help,
+            port.delayed.get(),
         );
         for (name, help, label, family) in [
             (
@@ -304,6 +325,7 @@ fn slug(reason: CloseReason) -> &'static str {
         CloseReason::ParseError => "parse-error",
         CloseReason::SlowConsumer => "slow-consumer",
         CloseReason::Stalled => "stalled",
+        CloseReason::Flood => "flood",
         _ => "other",
     }
 }

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use engineio::metrics::Counter;
 use parking_lot::Mutex;
 
 use super::count::{Family, Gauge};
@@ -19,6 +20,8 @@ pub struct Port {
     pub responses: Family,
     /// What was refused before anybody looked into it, by reason.
     pub refused: Family,
+    /// Connections that had to wait for their turn.
+    pub delayed: Counter,
     /// Attempts to log in, by outcome.
     pub logins: Family,
     sample: Mutex<Sample>,

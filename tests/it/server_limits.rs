@@ -7,15 +7,13 @@ use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 
-use crate::support::{End, Live, TestApp, Wire, raw, soon};
+use crate::support::{End, Live, TestApp, Wire, frame, raw, soon};
+
+const METRICS: &str = "GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 
 /// The number of a metric; 0 while nothing was counted.
 async fn metric(address: SocketAddr, name: &str) -> u32 {
-    let page = raw(
-        address,
-        "GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
-    )
-    .await;
+    let page = raw(address, METRICS).await;
     let line = page.lines().find_map(|line| line.strip_prefix(name));
     line.map_or(0, |value| value.trim().parse().expect("a number"))
 }
@@ -196,6 +194,47 @@ async fn what_breaks_the_rules_of_socketio_is_counted_by_the_rule() {
 }
 
 #[tokio::test]
+async fn attachments_that_are_too_long_together_are_counted() {
+    let app = TestApp::start().await;
+    let ann = app.person("Ann").await;
+    let mut wire = Wire::joined(app.address, ann.token()).await;
+    let places = r#"{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}"#;
+    wire.send(&format!(r#"452-["a",{places}]"#)).await;
+    wire.send_binary(&[0; 60_000]).await;
+    wire.send_binary(&[0; 60_000]).await;
+    assert_eq!(wire.end().await, End::Close(None));
+    let name = "parlance_violations_total{reason=\"attachment-bytes\"} ";
+    assert_eq!(metric(app.address, name).await, 1);
+}
+
+#[tokio::test]
+async fn a_client_that_never_joins_is_counted() {
+    let app = TestApp::with(&["--connect-timeout=1"]).await;
+    let mut wire = Wire::websocket(app.address).await;
+    assert_eq!(wire.end().await, End::Close(None));
+    let name = "parlance_violations_total{reason=\"connect-timeout\"} ";
+    assert_eq!(metric(app.address, name).await, 1);
+}
+
+#[tokio::test]
+async fn frames_that_break_the_rules_of_websocket_are_counted_by_their_code() {
+    let app = TestApp::with(&["--max-payload=20000"]).await;
+    for (code, bytes) in [
+        (1002, frame(0xb1, b"4a")),
+        (1007, frame(0x81, b"4\xff")),
+        (1008, frame(0x89, b"ping").repeat(21)),
+        (1009, frame(0x82, &[0; 20_001])),
+    ] {
+        let name = format!("parlance_websocket_violations_total{{code=\"{code}\"}} ");
+        assert_eq!(metric(app.address, &name).await, 0, "{code}");
+        let mut wire = Wire::websocket(app.address).await;
+        wire.write(bytes).await;
+        assert_eq!(wire.end().await, End::Close(Some(code)));
+        assert_eq!(metric(app.address, &name).await, 1, "{code}");
+    }
+}
+
+#[tokio::test]
 async fn limits_of_a_connection_are_those_that_were_set() {
     let options = [
         "--max-payload=20000",
@@ -214,7 +253,7 @@ async fn limits_of_a_connection_are_those_that_were_set() {
     let mut wire = Wire::websocket(app.address).await;
     wire.send(&"4".repeat(20_001)).await;
     assert_eq!(wire.end().await, End::Close(Some(1009)));
-    let closed = "parlance_sessions_closed_total{reason=\"transport-error\"} ";
+    let closed = "parlance_websocket_violations_total{code=\"1009\"} ";
     assert_eq!(metric(app.address, closed).await, 1);
 }
 
@@ -234,4 +273,109 @@ async fn heads_that_are_too_large_are_counted_by_their_answer() {
         let counted = format!("parlance_http_responses_total{{status=\"{status}\"}} ");
         assert_eq!(metric(app.address, &counted).await, 1, "{status}");
     }
+}
+
+/// Sends more events at once than one client may, and sees the answer to each, in order.
+async fn send_ahead(app: &TestApp) {
+    const SENT: usize = 430;
+    let ann = app.person("Ann").await;
+    let mut wire = Wire::joined(app.address, ann.token()).await;
+    let event = r#"["typing",{"chatId":"00000000-0000-0000-0000-000000000000","isTyping":true}]"#;
+    let events = (0..SENT).map(|id| format!("42{id}{event}"));
+    let frames = events.flat_map(|event| frame(0x81, event.as_bytes()));
+    wire.write(frames.collect::<Vec<u8>>()).await;
+    for id in 0..SENT {
+        let answer = wire.text().await;
+        assert!(answer.starts_with(&format!("43{id}[")), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn who_is_ahead_of_its_pace_is_held_back_and_loses_nothing() {
+    let held_back = "parlance_sessions_held_back_total ";
+    let app = TestApp::with(&[]).await;
+    send_ahead(&app).await;
+    let times = metric(app.address, held_back).await;
+    assert!((1..=4).contains(&times), "{times}");
+
+    let app = TestApp::with(&["--rate-limits=off"]).await;
+    send_ahead(&app).await;
+    assert_eq!(metric(app.address, held_back).await, 0);
+}
+
+#[tokio::test]
+async fn packets_of_a_polling_body_are_as_many_as_were_set() {
+    let app = TestApp::with(&["--max-packets=16"]).await;
+    for (packets, status) in [(16, "200"), (17, "400")] {
+        let opened = handshake(app.address, "").await;
+        let (_, sid) = opened.split_once(r#""sid":""#).expect("a session");
+        let sid = &sid[..sid.find('"').expect("its end")];
+        let body = vec!["6"; packets].join("\x1e");
+        let asked = format!(
+            "POST /socket.io/?EIO=4&transport=polling&sid={sid} HTTP/1.1\r\nHost: a\r\n\
+             Connection: close\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let answer = raw(app.address, asked).await;
+        assert_eq!(
+            answer.split(' ').nth(1),
+            Some(status),
+            "{packets}: {answer}"
+        );
+    }
+    let closed = "parlance_sessions_closed_total{reason=\"parse-error\"} ";
+    assert_eq!(metric(app.address, closed).await, 1);
+}
+
+#[tokio::test]
+async fn connections_of_an_address_beyond_the_pace_wait_and_are_all_served() {
+    let app = TestApp::with(&["--new-connections-per-address=2"]).await;
+    let once = || handshake(app.address, "");
+    let (one, two, three, four) = tokio::join!(once(), once(), once(), once());
+    for answer in [one, two, three, four] {
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+    // The question has waited too, and those before it but for the first.
+    let delayed = metric(app.address, "parlance_connections_delayed_total ").await;
+    assert!((1..=3).contains(&delayed), "{delayed}");
+
+    let app = TestApp::with(&["--new-connections-per-address=1", "--rate-limits=off"]).await;
+    for _ in 0..5 {
+        assert!(handshake(app.address, "").await.starts_with("HTTP/1.1 200"));
+    }
+    let delayed = metric(app.address, "parlance_connections_delayed_total ").await;
+    assert_eq!(delayed, 0);
+}
+
+#[tokio::test]
+async fn a_trusted_proxy_s_connections_wait_for_nobody() {
+    let options = [
+        "--new-connections-per-address=1",
+        "--trusted-proxies=127.0.0.1",
+    ];
+    let app = TestApp::with(&options).await;
+    for _ in 0..5 {
+        assert!(handshake(app.address, "").await.starts_with("HTTP/1.1 200"));
+    }
+    let page = raw(app.address, METRICS).await;
+    assert!(
+        page.contains("parlance_connections_delayed_total 0"),
+        "{page}"
+    );
+}
+
+#[tokio::test]
+async fn session_ids_that_are_guessed_are_counted_by_address() {
+    let app = TestApp::with(&["--unknown-sessions-per-address=3"]).await;
+    let guess = "GET /socket.io/?EIO=4&transport=polling&sid=nope HTTP/1.1\r\nHost: a\r\n\
+                 Connection: close\r\n\r\n";
+    for status in ["400", "400", "400", "429", "429"] {
+        let answer = raw(app.address, guess).await;
+        assert_eq!(answer.split(' ').nth(1), Some(status), "{answer}");
+    }
+    let reason = "parlance_refused_total{reason=\"address-unknown-sessions\"} ";
+    assert_eq!(metric(app.address, reason).await, 2);
+    // Whoever has a session is not touched by what others of the address do.
+    let ann = app.person("Ann").await;
+    ann.connect().await;
 }

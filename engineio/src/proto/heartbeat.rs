@@ -95,12 +95,14 @@ impl Heartbeat {
         }
     }
 
-    /// A pong arrived: the next ping is due one interval from now. A pong that nobody asked for
-    /// changes nothing.
-    pub fn handle_pong(&mut self, now: Instant) {
-        if matches!(self.state, State::Awaiting { .. }) {
+    /// A pong arrived: the next ping is due one interval from now. `false`: nobody asked for it, and
+    /// it changes nothing.
+    pub fn handle_pong(&mut self, now: Instant) -> bool {
+        let awaited = matches!(self.state, State::Awaiting { .. });
+        if awaited {
             self.rest(now);
         }
+        awaited
     }
 
     /// Another packet arrived: the peer lives, so the wait for its pong starts again, once.
@@ -128,9 +130,12 @@ impl Heartbeat {
         self.suspended = true;
     }
 
-    /// The server reads again: an awaited pong has the full time once more.
+    /// The server reads again: an awaited pong has the full time once more. Nothing changes when it
+    /// has read all the time.
     pub fn resume(&mut self, now: Instant) {
-        self.suspended = false;
+        if !std::mem::replace(&mut self.suspended, false) {
+            return;
+        }
         if let State::Awaiting { pong_by, .. } = &mut self.state {
             *pong_by = now + self.timeout;
         }

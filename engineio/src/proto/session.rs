@@ -27,6 +27,7 @@ use super::{
     handshake::TransportKind,
     heartbeat::{Beat, Heartbeat},
     outbox::{Outbox, Sink},
+    pace::{Pace, PaceLimits},
     packet::{Message, Packet},
 };
 
@@ -52,6 +53,10 @@ pub struct Settings {
     pub congestion_timeout: Duration,
     /// How long the peer may take no byte of a stream while some wait.
     pub write_timeout: Duration,
+    /// How fast the peer may send; none: as fast as it can.
+    pub pace: Option<PaceLimits>,
+    /// Packets a minute that mean nothing.
+    pub ignored_per_minute: u32,
 }
 
 impl Default for Settings {
@@ -64,6 +69,8 @@ impl Default for Settings {
             stall_timeout: Duration::from_secs(30),
             congestion_timeout: Duration::from_secs(10),
             write_timeout: Duration::from_secs(20),
+            pace: None,
+            ignored_per_minute: 100,
         }
     }
 }
@@ -87,11 +94,13 @@ pub enum CloseReason {
     SlowConsumer,
     /// The application did not take messages for too long.
     Stalled,
+    /// The client sent too many packets that mean nothing, such as pongs that nobody asked for.
+    Flood,
 }
 
 impl CloseReason {
     /// All of them, in the order of their declaration.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::TransportError,
         Self::TransportClose,
         Self::ForcedClose,
@@ -99,6 +108,7 @@ impl CloseReason {
         Self::ParseError,
         Self::SlowConsumer,
         Self::Stalled,
+        Self::Flood,
     ];
 
     /// The reason as the applications of the official server know it.
@@ -112,6 +122,7 @@ impl CloseReason {
             Self::ParseError => "parse error",
             Self::SlowConsumer => "slow consumer",
             Self::Stalled => "stalled",
+            Self::Flood => "flood",
         }
     }
 }
@@ -216,6 +227,7 @@ pub struct Session {
     carrier: Carrier,
     life: Life,
     heartbeat: Heartbeat,
+    pace: Pace,
     poll: Poll,
     ping_due: bool,
     /// Answers the GET that waits when the session is closed.
@@ -243,6 +255,7 @@ impl Session {
             },
             life: Life::Open,
             heartbeat,
+            pace: Pace::new(now),
             poll: Poll::None,
             ping_due: false,
             last_word: "1",
@@ -276,6 +289,12 @@ impl Session {
     #[must_use]
     pub fn has_poll(&self) -> bool {
         self.poll != Poll::None
+    }
+
+    /// Whether the client is to be read: not while it is ahead of its pace.
+    #[must_use]
+    pub fn keeps_pace(&self) -> bool {
+        !self.pace.is_held_back()
     }
 
     // ---- inputs ----
@@ -378,21 +397,21 @@ impl Session {
     /// and no pong is missed; a limit of its own counts instead.
     pub fn handle_back_pressure(&mut self, wants_messages: bool, now: Instant) {
         match (wants_messages, self.stalled_by) {
-            (true, Some(_)) => {
-                self.stalled_by = None;
-                self.heartbeat.resume(now);
-            }
-            (false, None) => {
-                self.stalled_by = Some(now + self.settings.stall_timeout);
-                self.heartbeat.suspend();
-            }
-            _ => {}
+            (true, Some(_)) => self.stalled_by = None,
+            (false, None) => self.stalled_by = Some(now + self.settings.stall_timeout),
+            _ => return,
         }
+        self.watch_pongs(now);
     }
 
     /// The time of [`Session::poll_timeout`] has come. Harmless when it has not, so the driver
     /// calls it before every other input: what is late stays late, however busy the process is.
     pub fn handle_timeout(&mut self, now: Instant) {
+        if let Some(limits) = &self.settings.pace
+            && self.pace.handle_timeout(limits, now)
+        {
+            self.watch_pongs(now);
+        }
         if let Carrier::Probing { deadline, .. } = self.carrier
             && now >= deadline
         {
@@ -501,7 +520,13 @@ impl Session {
                 self.congested_by,
             ],
         };
-        [probe, blocked].into_iter().chain(life).flatten().min()
+        let limits = self.settings.pace.as_ref();
+        let pace = limits.and_then(|limits| self.pace.poll_timeout(limits));
+        [probe, blocked, pace]
+            .into_iter()
+            .chain(life)
+            .flatten()
+            .min()
     }
 
     // ---- the rules ----
@@ -525,18 +550,45 @@ impl Session {
         packet: Packet<'a>,
         now: Instant,
     ) -> Option<Message<'a>> {
+        self.watch_pace(&packet, now);
         match packet {
             Packet::Close => self.handle_close_packet(via),
             Packet::Ping(_) => self.finish(CloseReason::TransportError),
-            Packet::Pong(_) => self.heartbeat.handle_pong(now),
+            Packet::Pong(_) if self.heartbeat.handle_pong(now) => {}
+            Packet::Pong(_) => self.ignore(now),
             Packet::Message(message) => {
                 self.heartbeat.handle_traffic(now);
                 return (self.life == Life::Open).then_some(message);
             }
             // A client has no reason to send these; the official server ignores them too.
-            Packet::Open(_) | Packet::Upgrade | Packet::Noop => self.heartbeat.handle_traffic(now),
+            Packet::Open(_) | Packet::Upgrade | Packet::Noop => {
+                self.heartbeat.handle_traffic(now);
+                self.ignore(now);
+            }
         }
         None
+    }
+
+    fn watch_pace(&mut self, packet: &Packet<'_>, now: Instant) {
+        if let Some(limits) = &self.settings.pace
+            && self.pace.handle_packet(packet.data_len(), limits, now)
+        {
+            self.watch_pongs(now);
+        }
+    }
+
+    fn ignore(&mut self, now: Instant) {
+        if (self.pace).handle_ignored(self.settings.ignored_per_minute, now) {
+            self.finish(CloseReason::Flood);
+        }
+    }
+
+    /// No pong is missed while nothing is read, for whichever reason.
+    fn watch_pongs(&mut self, now: Instant) {
+        match self.stalled_by.is_none() && self.keeps_pace() {
+            true => self.heartbeat.resume(now),
+            false => self.heartbeat.suspend(),
+        }
     }
 
     fn handle_close_packet(&mut self, via: Via) {

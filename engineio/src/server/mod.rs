@@ -168,7 +168,8 @@ impl<A: Application> Server<A> {
     }
 
     /// Answers a request. What is not for the server's path gets 404; the others get the replies
-    /// of the official server. A poll is answered when there is something to say, so no time-out
+    /// of the official server; those of refusals have their [`HandshakeError`] among the extensions.
+    /// A poll is answered when there is something to say, so no time-out
     /// shorter than [`Config::ping_interval`] may be put around this.
     ///
     /// For upgrades the connection must be served with upgrades enabled, in hyper
@@ -225,10 +226,12 @@ impl<A: Application> Server<A> {
         tracing::debug!(code = error.code(), %error, "request refused");
         self.inner.config.metrics.refused(error.code()).count();
         self.inner.application.connection_error(parts, &error);
-        match route::is_upgrade(parts) {
-            true => error.into_upgrade_response(),
-            false => error.into_response(),
-        }
+        let mut response = match route::is_upgrade(parts) {
+            true => error.clone().into_upgrade_response(),
+            false => error.clone().into_response(),
+        };
+        response.extensions_mut().insert(error);
+        response
     }
 
     /// Closes every session at once; what is queued for them is lost. Connections that

@@ -18,6 +18,7 @@ mod heartbeat;
 mod ids;
 mod model;
 mod origins;
+mod pace;
 mod polling;
 mod refusals;
 mod seeds;

@@ -23,6 +23,8 @@ pub enum DisconnectReason {
     SlowConsumer,
     /// Handlers took no more messages for too long.
     Stalled,
+    /// The client sent too many Engine.IO packets that mean nothing.
+    Flood,
     /// The server stops.
     ServerShuttingDown,
     /// The server closed the connection over a fault of its own, so that the client comes back.
@@ -44,6 +46,7 @@ impl DisconnectReason {
             Self::ParseError => "parse error",
             Self::SlowConsumer => "slow consumer",
             Self::Stalled => "stalled",
+            Self::Flood => "flood",
             Self::ServerShuttingDown => "server shutting down",
             Self::ForcedServerClose => "forced server close",
             Self::ClientNamespaceDisconnect => "client namespace disconnect",
@@ -58,7 +61,10 @@ impl DisconnectReason {
     pub fn may_be_recovered(self) -> bool {
         !matches!(
             self,
-            Self::ParseError | Self::ClientNamespaceDisconnect | Self::ServerNamespaceDisconnect
+            Self::ParseError
+                | Self::Flood
+                | Self::ClientNamespaceDisconnect
+                | Self::ServerNamespaceDisconnect
         )
     }
 }
@@ -78,6 +84,7 @@ impl From<CloseReason> for DisconnectReason {
             CloseReason::ParseError => Self::ParseError,
             CloseReason::SlowConsumer => Self::SlowConsumer,
             CloseReason::Stalled => Self::Stalled,
+            CloseReason::Flood => Self::Flood,
             // What comes new in the engine is a fault of the transport until it has a name here.
             _ => Self::TransportError,
         }

@@ -1,8 +1,11 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
 
 use super::harness::{Client, Log, only_socket, pass, until};
+use crate::socketio::adapter::Metrics;
+use crate::socketio::proto::offence::Offence;
 use crate::socketio::{
     ConnectError, ConnectRequest, ConnectionLimits, DisconnectReason, Event, Io, NamespaceBuilder,
     Socket,
@@ -371,8 +374,9 @@ async fn trap_64_who_joins_nothing_in_time_is_closed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn half_a_binary_event_closes_after_thirty_seconds() {
-    let io = io(|ns| ns);
+async fn half_a_binary_event_closes_after_thirty_seconds_and_is_counted() {
+    let metrics = Arc::<Metrics>::default();
+    let io = Io::builder().metrics(Arc::clone(&metrics)).build();
     let client = Client::join(&io).await;
     client
         .send(&[r#"51-["m",{"_placeholder":true,"num":0}]"#])
@@ -381,6 +385,24 @@ async fn half_a_binary_event_closes_after_thirty_seconds() {
     assert_eq!(client.receive().await, ["2"]);
     client.request_pong().await;
     assert!(client.is_closed().await);
+    assert_eq!(metrics.violations(Offence::AttachmentsTimeout).get(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_namespace_more_than_allowed_closes_and_is_counted() {
+    let metrics = Arc::<Metrics>::default();
+    let io = (0..17).fold(Io::builder(), |io, number| {
+        io.namespace(&format!("/n{number}"), |ns| ns)
+    });
+    let io = io.metrics(Arc::clone(&metrics)).build();
+    let client = Client::open(&io).await;
+    for number in 0..16 {
+        client.send(&[&format!("0/n{number},")]).await;
+    }
+    assert_eq!(metrics.violations(Offence::Namespaces).get(), 0);
+    client.send(&["0/n16,"]).await;
+    assert!(client.is_closed().await);
+    assert_eq!(metrics.violations(Offence::Namespaces).get(), 1);
 }
 
 #[tokio::test(start_paused = true)]

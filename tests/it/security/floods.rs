@@ -15,12 +15,13 @@ fn assert_small(attacked: &Attacked, before: u64) {
 }
 
 #[tokio::test]
-async fn pongs_start_nothing() {
+async fn pongs_start_nothing_and_too_many_end_the_session() {
     let mut attacked = Attacked::start().await;
     let before = attacked.memory();
     let mut wire = Wire::joined(attacked.program.address, attacked.ann.token()).await;
     let pong = frame(0x81, b"3");
     wire.write(pong.repeat(100_000)).await;
+    wire.gone().await;
     assert_small(&attacked, before);
     attacked.assert_chatting().await;
 }
@@ -80,7 +81,8 @@ async fn a_reader_that_never_reads_is_cut_off() {
 
 #[tokio::test]
 async fn rooms_cannot_be_joined_without_end() {
-    let mut attacked = Attacked::start().await;
+    // As fast as they come: at the usual pace nothing could pile up.
+    let mut attacked = Attacked::with(&["--packets-per-second=1000000"]).await;
     let before = attacked.memory();
     let mut wire = Wire::joined(attacked.program.address, attacked.ann.token()).await;
     for number in 0..20_000 {

@@ -13,11 +13,19 @@ use crate::proto::{
     Frame, Message, Outbox, Packet, Session, TransportKind,
     frame::BinaryForm,
     outbox::{EnqueueError, Enqueued, OutboxLimits, Sink},
+    pace::PaceLimits,
     session::{Admission, CloseMode, Event, Loss, Settings, Via},
 };
 
 const SOFT_BYTES: usize = 200;
 const HARD_BYTES: usize = 400;
+/// So slow that a few packets are ahead of it.
+const PACE: PaceLimits = PaceLimits {
+    packets_per_second: 50,
+    packet_burst: 8,
+    bytes_per_second: 1_000,
+    byte_burst: 100,
+};
 /// The largest frame that an operation queues.
 const MAX_FRAME: usize = 16;
 
@@ -78,6 +86,8 @@ impl Client {
             stall_timeout: ms(1_000),
             congestion_timeout: ms(500),
             write_timeout: ms(150),
+            pace: Some(PACE),
+            ignored_per_minute: 20,
         };
         let limits = OutboxLimits {
             soft_bytes: SOFT_BYTES,

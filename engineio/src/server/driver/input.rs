@@ -108,7 +108,7 @@ impl<H: Handler> Driver<H> {
         match admission {
             Admission::Granted => {
                 let packets = PayloadDecoder::new(body, self.max_packets);
-                self.post = Some(Post { packets, reply });
+                self.post = Some(Box::new(Post { packets, reply }));
             }
             refused => {
                 let _ = reply.send(PostReply::Refused(refused));
@@ -131,18 +131,27 @@ impl<H: Handler> Driver<H> {
 
     pub(super) fn read(&mut self, cx: &mut Context<'_>, now: Instant) -> Progress {
         let mut budget = Budget::FULL;
+        let kept_pace = self.session.keeps_pace();
         self.read_post(&mut budget, now);
         self.read_probe(cx, &mut budget, now);
         self.read_stream(cx, &mut budget, now);
+        if kept_pace && !self.session.keeps_pace() {
+            self.registry.metrics().held_back.count();
+        }
         match budget.is_spent() {
             true => Progress::Yield,
             false => Progress::Idle,
         }
     }
 
-    /// Whether messages are taken now: not while the handler is busy, nor while the client does not
-    /// take what it has asked for already.
+    /// Whether messages are taken now: not while the client is ahead of its pace.
     pub(super) fn takes_messages(&self) -> bool {
+        self.session.keeps_pace() && self.wants_messages()
+    }
+
+    /// Whether messages are wanted: not while the handler is busy, nor while the client does not
+    /// take what it has asked for already.
+    fn wants_messages(&self) -> bool {
         self.handler.wants_message() && !self.shared.lock().outbox.is_congested()
     }
 
@@ -150,6 +159,10 @@ impl<H: Handler> Driver<H> {
         loop {
             let takes_messages = self.takes_messages();
             let Some(post) = &mut self.post else { return };
+            // Its reply is for whoever tells why.
+            if self.session.is_closed() {
+                return;
+            }
             // The end needs no turn of the handler: a client must not wait for its answer because
             // the last packet has made the handler busy.
             if post.packets.is_done() {
@@ -204,7 +217,7 @@ impl<H: Handler> Driver<H> {
                 },
                 Poll::Ready(Ok(Incoming::Binary(_))) => self.session.handle_garbage(Via::Probe),
                 Poll::Ready(Err(ended)) => {
-                    self.close_code = ended.code;
+                    self.note_end(ended);
                     self.session.handle_transport_lost(Via::Probe, ended.loss);
                 }
             }
@@ -262,8 +275,16 @@ impl<H: Handler> Driver<H> {
     }
 
     fn lose_stream(&mut self, ended: Ended) {
-        self.close_code = ended.code;
+        self.note_end(ended);
         self.session.handle_transport_lost(Via::Stream, ended.loss);
+    }
+
+    /// A stream that broke the rules of WebSocket is closed with a code, and counted by it.
+    fn note_end(&mut self, ended: Ended) {
+        self.close_code = ended.code;
+        if let Some(code) = ended.code {
+            self.registry.metrics().violations(code.into()).count();
+        }
     }
 
     pub(super) fn run_handler_timeout(&mut self, now: Instant) {
@@ -275,8 +296,9 @@ impl<H: Handler> Driver<H> {
     /// Tells the session whether messages are taken. `true`: they are again after the reading was
     /// `held` up. What was left unread wakes nobody, so the next turn must look.
     pub(super) fn apply_back_pressure(&mut self, held: bool, now: Instant) -> bool {
-        let takes = self.takes_messages();
-        self.session.handle_back_pressure(takes, now);
+        let wants = self.wants_messages();
+        self.session.handle_back_pressure(wants, now);
+        let takes = wants && self.session.keeps_pace();
         takes && (held || self.post.is_some())
     }
 }

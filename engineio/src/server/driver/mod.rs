@@ -35,7 +35,8 @@ pub(super) struct Driver<H: Handler> {
     session: Session,
     handler: H,
     poll: Option<oneshot::Sender<PollReply>>,
-    post: Option<Post>,
+    /// Boxed, because most sessions never have one.
+    post: Option<Box<Post>>,
     stream: Option<WebSocketStream>,
     probe: Option<Box<Probe>>,
     /// The code that the stream is closed with, when it broke the rules of WebSocket.

@@ -158,7 +158,11 @@ impl<H: Handler> Driver<H> {
         self.closed = true;
         self.registry.metrics().closed(reason).count();
         self.reply_to_poll();
-        self.finish_post(PostReply::Ok);
+        // What is left of it is not looked at.
+        self.finish_post(match reason {
+            CloseReason::Flood => PostReply::Malformed,
+            _ => PostReply::Ok,
+        });
         let outbox = self.retire();
         if let Some(stream) = self.stream.take() {
             finish_stream(&self.registry, stream, outbox, self.close_code);

@@ -14,6 +14,7 @@ use super::*;
 use crate::proto::{
     frame::{BinaryForm, Frame},
     outbox::OutboxLimits,
+    pace::PaceLimits,
 };
 
 fn ms(ms: u64) -> Duration {
@@ -29,6 +30,7 @@ fn settings() -> Settings {
         stall_timeout: ms(1_000),
         congestion_timeout: ms(500),
         write_timeout: ms(150),
+        ..Settings::default()
     }
 }
 
@@ -42,6 +44,10 @@ struct Rig {
 
 impl Rig {
     fn new(transport: TransportKind) -> Self {
+        Self::with(transport, settings())
+    }
+
+    fn with(transport: TransportKind, settings: Settings) -> Self {
         let now = Instant::now();
         let limits = OutboxLimits {
             soft_bytes: 50,
@@ -53,7 +59,7 @@ impl Rig {
             outbox.set_sink(Sink::Ready);
         }
         Self {
-            session: Session::new(settings().into(), transport, now),
+            session: Session::new(settings.into(), transport, now),
             outbox,
             start: now,
             now,
