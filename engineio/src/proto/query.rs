@@ -30,7 +30,11 @@ impl Query {
     pub fn parse(query: &str) -> Self {
         // Every request of a polling client has one, and hardly any has anything to decode.
         let mut parsed = match memchr::memchr2(b'%', b'+', query.as_bytes()) {
-            None => Self::parse_plain(query),
+            None => Self {
+                text: query.to_owned(),
+                pairs: split(query),
+                has_duplicate: false,
+            },
             Some(_) => Self::parse_encoded(query),
         };
         let given = |name| parsed.pairs().filter(|(key, _)| *key == name).count();
@@ -38,30 +42,12 @@ impl Query {
         parsed
     }
 
-    /// The text is the query itself.
-    fn parse_plain(query: &str) -> Self {
-        let mut parsed = Self {
-            text: query.to_owned(),
-            ..Self::default()
-        };
-        for (begin, pair) in pairs(query) {
-            let (name, value) = halves(pair);
-            let end = begin + pair.len();
-            parsed.pairs.push(Pair {
-                name: begin..begin + name.len(),
-                value: end - value.len()..end,
-            });
-        }
-        parsed
-    }
-
     fn parse_encoded(query: &str) -> Self {
         let mut parsed = Self::default();
-        for (_, pair) in pairs(query) {
-            let (name, value) = halves(pair);
+        for Pair { name, value } in split(query) {
             let pair = Pair {
-                name: parsed.append(name),
-                value: parsed.append(value),
+                name: parsed.append(query.get(name).unwrap_or_default()),
+                value: parsed.append(query.get(value).unwrap_or_default()),
             };
             parsed.pairs.push(pair);
         }
@@ -113,32 +99,30 @@ impl Query {
     }
 }
 
-/// The pairs of a query that are not empty, and where each begins.
-fn pairs(query: &str) -> impl Iterator<Item = (usize, &str)> {
-    let mut rest = Some(query);
-    let mut begin = 0;
-    let all = std::iter::from_fn(move || {
-        let (pair, next) = cut(rest?, b'&');
-        let at = begin;
-        begin += pair.len() + 1;
-        rest = next;
-        Some((at, pair))
-    });
-    all.filter(|(_, pair)| !pair.is_empty())
+/// Where the pairs of a query are that are not empty.
+fn split(query: &str) -> Vec<Pair> {
+    let mut pairs = Vec::new();
+    let (mut begin, mut name_end) = (0, None);
+    for (at, byte) in query.bytes().enumerate() {
+        match byte {
+            b'=' if name_end.is_none() => name_end = Some(at),
+            b'&' => {
+                pairs.extend(pair(begin, name_end.take(), at));
+                begin = at + 1;
+            }
+            _ => {}
+        }
+    }
+    pairs.extend(pair(begin, name_end, query.len()));
+    pairs
 }
 
-/// Name and value of a pair.
-fn halves(pair: &str) -> (&str, &str) {
-    let (name, value) = cut(pair, b'=');
-    (name, value.unwrap_or_default())
-}
-
-/// What stands before the first `separator`, an ASCII character, and behind it. These texts are a
-/// few bytes long: a search made for long ones would take its time before it began.
-fn cut(text: &str, separator: u8) -> (&str, Option<&str>) {
-    let found = text.bytes().position(|byte| byte == separator);
-    let found = found.and_then(|at| Some((text.get(..at)?, text.get(at + 1..)?)));
-    found.map_or((text, None), |(before, behind)| (before, Some(behind)))
+fn pair(begin: usize, name_end: Option<usize>, end: usize) -> Option<Pair> {
+    let (name_end, value_begin) = name_end.map_or((end, end), |at| (at, at + 1));
+    (begin < end).then_some(Pair {
+        name: begin..name_end,
+        value: value_begin..end,
+    })
 }
 
 /// Decodes `+` and percent-encoding; what is not UTF-8 then is replaced by U+FFFD.

@@ -81,6 +81,13 @@ impl SessionId {
             .then(|| Self(Repr::Given(text.into())))
     }
 
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            Repr::Made(sid) => &sid.0,
+            Repr::Given(text) => text.as_bytes(),
+        }
+    }
+
     /// The id as text, for the wire only.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -105,22 +112,22 @@ impl fmt::Debug for SessionId {
 
 impl PartialEq for SessionId {
     fn eq(&self, other: &Self) -> bool {
-        self.as_str() == other.as_str()
+        self.as_bytes() == other.as_bytes()
     }
 }
 
 impl Eq for SessionId {}
 
-/// As its text, so that a session can be looked up by what stands in a query string.
+/// As its bytes, so that a session can be looked up by what stands in a query string.
 impl Hash for SessionId {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.as_str().hash(state);
+        self.as_bytes().hash(state);
     }
 }
 
-impl Borrow<str> for SessionId {
-    fn borrow(&self) -> &str {
-        self.as_str()
+impl Borrow<[u8]> for SessionId {
+    fn borrow(&self) -> &[u8] {
+        self.as_bytes()
     }
 }
 
@@ -168,7 +175,7 @@ mod tests {
     fn an_id_is_found_by_its_text() {
         let sid = Sid::from_random([7; 20]);
         let ids = std::collections::HashSet::from([sid.into(), SessionId::new("given").unwrap()]);
-        assert!(ids.contains(sid.as_str()) && ids.contains("given"));
+        assert!(ids.contains(sid.as_bytes()) && ids.contains("given".as_bytes()));
         assert!(!ids.contains("other"));
     }
 

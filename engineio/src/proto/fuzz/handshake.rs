@@ -128,7 +128,7 @@ fn check_id(random: &[u8]) {
     assert_eq!(Sid::parse(sid.as_str()), Some(sid));
     assert_eq!(format!("{sid:?}"), "Sid(…)");
     let ids = HashSet::from([SessionId::from(sid)]);
-    assert!(ids.contains(sid.as_str()));
+    assert!(ids.contains(sid.as_str().as_bytes()));
     assert_eq!(SessionId::new(sid.as_str()).as_ref(), ids.iter().next());
     assert_eq!(format!("{ids:?}"), "{SessionId(…)}");
 }
