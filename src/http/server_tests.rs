@@ -1,7 +1,6 @@
 use std::net::Ipv4Addr;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
-use tokio::time::Instant;
 
 use super::super::admission::AdmissionLimits;
 use super::*;

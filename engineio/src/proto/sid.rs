@@ -175,8 +175,8 @@ mod tests {
     fn an_id_is_found_by_its_text() {
         let sid = Sid::from_random([7; 20]);
         let ids = std::collections::HashSet::from([sid.into(), SessionId::new("given").unwrap()]);
-        assert!(ids.contains(sid.as_bytes()) && ids.contains("given".as_bytes()));
-        assert!(!ids.contains("other"));
+        assert!(ids.contains(sid.as_str().as_bytes()) && ids.contains("given".as_bytes()));
+        assert!(!ids.contains("other".as_bytes()));
     }
 
     #[test]
