@@ -32,6 +32,9 @@ mod server;
 #[doc = include_str!("CONFORMANCE.md")]
 pub mod conformance {}
 
+/// Bytes among what is sent and received: `Buffer` in Node.
+pub use bytes::Bytes;
+
 pub use adapter::{JoinError, RecoveryOptions, RoomEvent};
 pub use admin::{ADMIN_NAMESPACE, AdminMode, AdminOptions};
 pub use proto::args::{Args, ArgsError};

@@ -11,6 +11,23 @@
 //! 8. [`binary`]: bytes, and the MessagePack parser
 //! 9. [`adapters`]: what knows the rooms
 //! 10. [`errors`]: what can go wrong, and every limit
+//!
+//! # Cargo.toml
+//!
+//! The crate is not on crates.io: clone it, and name the folder. The first build takes minutes and a
+//! C compiler, because the chat is in the same crate.
+//!
+//! ```toml
+//! [dependencies]
+//! parlance = { path = "../parlance" }
+//! serde = { version = "1", features = ["derive"] }
+//! serde_json = "1"
+//! tokio = { version = "1", features = ["macros", "net", "rt-multi-thread"] }
+//! ```
+//!
+//! Settings of the connections are [`parlance::engineio::Config`](engineio::Config), bytes are
+//! [`parlance::socketio::Bytes`](crate::socketio::Bytes). Whole programs are in `tests/servers`: `full.rs`
+//! has every basic feature, `features.rs` most others (`PORT=3000 cargo run --example full`).
 
 #[doc = include_str!("echo.md")]
 pub mod echo {}

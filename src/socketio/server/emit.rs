@@ -37,8 +37,7 @@ impl<'a> WithTimeout<'a> {
         let id = self.socket.namespace().0.ack_ids.next();
         let frame = self.socket.namespace().0.question(event, data, id);
         let asked = ack::ask(frame, id, self.socket, self.timeout);
-        let sockets = std::slice::from_ref(self.socket);
-        self.socket.namespace().0.tell_asked(sockets, event, data);
+        self.tell(event, &|| encode::arguments(data).ok());
         asked
     }
 
@@ -53,7 +52,15 @@ impl<'a> WithTimeout<'a> {
     ) -> impl Future<Output = Result<Args, AckError>> + Send + use<> {
         let id = self.socket.namespace().0.ack_ids.next();
         let frame = encode::raw_event(self.socket.envelope(), Mark::Ack(id), event, args);
-        ack::ask(frame, id, self.socket, self.timeout)
+        let asked = ack::ask(frame, id, self.socket, self.timeout);
+        self.tell(event, &|| Some(args.clone()));
+        asked
+    }
+
+    fn tell(&self, event: &str, args: &dyn Fn() -> Option<Args>) {
+        let sockets = std::slice::from_ref(self.socket);
+        let namespace = &self.socket.namespace().0;
+        namespace.tell_asked(sockets, event, args);
     }
 }
 

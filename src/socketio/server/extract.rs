@@ -10,6 +10,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 
 use super::handler::{Ack, BoxFuture, Event};
+use super::io::Io;
 use super::socket::Socket;
 use crate::socketio::proto::args::{Args, ArgsError};
 
@@ -107,6 +108,13 @@ impl FromEvent for Socket {
     }
 }
 
+impl FromEvent for Io {
+    fn from_event(socket: &Socket, _: &Event) -> Result<Self, EventError> {
+        let gone = || EventError::Handler("the server was dropped".into());
+        socket.io().ok_or_else(gone)
+    }
+}
+
 impl<T: DeserializeOwned> FromEvent for Data<T> {
     fn from_event(_: &Socket, event: &Event) -> Result<Self, EventError> {
         Ok(Self(event.data()?))
@@ -201,10 +209,10 @@ impl<E: Into<BoxError>> Outcome for Result<(), E> {
 
 /// An async function that handles an event: of up to six parameters, each made by [`FromEvent`];
 /// the last one may also be the whole [`Event`], or its [`Args`]. It gives back nothing, or a
-/// `Result<(), E>`.
+/// `Result<(), E>` whose error is anything that `?` makes a [`BoxError`] of.
 #[diagnostic::on_unimplemented(
     message = "this is no handler of an event",
-    label = "not an async function of `Socket`, `Data<T>`, `TryData<T>`, `State<S>`, `Ack`, and last `Event` or `Args`",
+    label = "not an async function of `Socket`, `Data<T>`, `TryData<T>`, `State<S>`, `Io`, `Ack`, and last `Event` or `Args`",
     note = "every parameter of a closure needs its type, as in `async |Data(text): Data<String>, ack: Ack| …`",
     note = "what it awaits must be `Send`, and what it captures must be moved: clone it in the closure, and use it in an `async move` block"
 )]

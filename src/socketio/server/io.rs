@@ -165,8 +165,8 @@ impl IoBuilder {
         self
     }
 
-    /// Runs once the server was built, for whatever needs it: [`Io::downgrade`] gives a reference
-    /// that handlers may keep.
+    /// Runs once the server was built, for whatever needs it. Handlers of events ask for [`Io`] as
+    /// a parameter; the others have [`Socket::io`].
     pub fn on_built(mut self, take: impl FnOnce(&Io) + Send + Sync + 'static) -> Self {
         self.on_built.push(Box::new(take));
         self
@@ -218,8 +218,17 @@ impl IoBuilder {
         self
     }
 
-    /// Starts the server. It has no socket of its own: see [`Io::handle`].
+    /// Starts the server. It has no socket of its own: see [`Io::serve`] and [`Io::handle`].
     pub fn build(mut self) -> Io {
+        let on_built = std::mem::take(&mut self.on_built);
+        let io = Io(Arc::new_cyclic(|io| self.inner(WeakIo(io.clone()))));
+        on_built.into_iter().for_each(|take| take(&io));
+        io
+    }
+
+    /// `io` is where handlers find the server.
+    fn inner(mut self, io: WeakIo) -> Inner {
+        put_data(&mut self.states, io);
         self.namespaces.entry(DEFAULT_NAMESPACE.into()).or_default();
         self.engine.path.clone_from(&self.path);
         self.engine.add_trailing_slash = self.path.ends_with('/');
@@ -266,15 +275,13 @@ impl IoBuilder {
         };
         let shared = Arc::new(shared);
         let engine = Server::new(self.engine, App(Arc::clone(&shared)));
-        let io = Io(Arc::new(Inner {
+        Inner {
             engine,
             shared,
             root,
             path: self.path,
             bundles: self.bundles.as_ref().map(Bundles::new),
-        }));
-        self.on_built.into_iter().for_each(|take| take(&io));
-        io
+        }
     }
 }
 
@@ -340,7 +347,8 @@ impl Application for App {
     }
 }
 
-/// A Socket.IO server. Cheap to clone.
+/// A Socket.IO server. Cheap to clone; but a closure that the server keeps takes a [`WeakIo`], or
+/// neither is ever freed.
 ///
 /// What concerns many sockets can be asked of a [`Namespace`]; the methods here mean `/`.
 #[derive(Clone)]

@@ -166,7 +166,8 @@ impl<'a> Broadcast<'a> {
         } else {
             Vec::new()
         };
-        self.namespace.tell_asked(&sockets, event, data);
+        let args = || encode::arguments(data).ok();
+        self.namespace.tell_asked(&sockets, event, &args);
         ack::ask_all(frame, id, sockets, self.timeout)
     }
 

@@ -167,19 +167,18 @@ impl Inner {
         }
     }
 
-    pub(super) fn tell_asked<T: Serialize + ?Sized>(
+    pub(super) fn tell_asked(
         &self,
         sockets: &[Socket],
         event: &str,
-        data: &T,
+        args: &dyn Fn() -> Option<Args>,
     ) {
         if self.has_outgoing_listeners()
-            && let Ok(args) = encode::arguments(data)
+            && let Some(args) = args()
         {
             self.tell(sockets, event, &args);
         }
-        let args = || encode::arguments(data).ok();
-        self.announce(event, Recipients::These(sockets), &args);
+        self.announce(event, Recipients::These(sockets), args);
     }
 
     /// Counts an emit, and tells those who listen to emits.

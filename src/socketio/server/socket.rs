@@ -17,6 +17,7 @@ use super::client::{Client, Command};
 use super::connecting::random_sid;
 use super::emit::{Emit, WithTimeout};
 use super::handler::{ConnectRequest, SocketData, find_data, parse_auth, put_data};
+use super::io::{Io, WeakIo};
 use super::namespace::Namespace;
 use super::namespaces::Stay;
 use super::operators::{Broadcast, DEFAULT_ACK_TIMEOUT};
@@ -144,6 +145,11 @@ impl Socket {
         &self.0.namespace
     }
 
+    /// The server, for other namespaces. `None` once it was dropped.
+    pub fn io(&self) -> Option<Io> {
+        self.state::<WeakIo>()?.upgrade()
+    }
+
     /// Whether the client is behind with what it was sent.
     pub fn is_behind(&self) -> bool {
         self.session().is_congested()
@@ -187,6 +193,19 @@ impl Socket {
         data: &T,
     ) -> impl Future<Output = Result<Args, AckError>> + Send + use<T> {
         self.timeout(DEFAULT_ACK_TIMEOUT).emit_with_ack(event, data)
+    }
+
+    /// As [`emit_with_ack`](Self::emit_with_ack), with arguments as they came.
+    ///
+    /// # Errors
+    /// As [`emit_with_ack`](Self::emit_with_ack).
+    pub fn emit_raw_with_ack(
+        &self,
+        event: &str,
+        args: &Args,
+    ) -> impl Future<Output = Result<Args, AckError>> + Send + use<> {
+        self.timeout(DEFAULT_ACK_TIMEOUT)
+            .emit_raw_with_ack(event, args)
     }
 
     /// Sets how long an answer is waited for.

@@ -87,6 +87,55 @@ async fn parameters_are_made_of_what_the_client_sent() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_tuple_and_an_array_are_several_arguments_and_a_list_is_one() {
+    let io = root(|ns| {
+        ns.on(
+            "read",
+            async |socket: Socket, Data([a, b]): Data<[u8; 2]>| {
+                _ = socket.emit("tuple", &(a, b));
+                _ = socket.emit("array", &[a, b]);
+                _ = socket.emit("slice", &[a, b][..]);
+                _ = socket.emit("list", &vec![a, b]);
+            },
+        )
+    });
+    let client = Client::join(&io).await;
+    client.send(&[r#"2["read",1,2]"#]).await;
+    assert_eq!(
+        client.receive().await,
+        [
+            r#"2["tuple",1,2]"#,
+            r#"2["array",1,2]"#,
+            r#"2["slice",[1,2]]"#,
+            r#"2["list",[1,2]]"#
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_may_ask_for_the_server_whose_it_is() {
+    let io = Io::builder()
+        .namespace("/", |ns| {
+            ns.on_connect(async |socket: Socket| {
+                let io = socket.io().expect("it is being asked");
+                assert_eq!(io.root().sockets_count(), 1);
+            })
+            .on("where", async |io: Io, ack: Ack| {
+                let other = io.of("/other").expect("declared below");
+                _ = ack.send(&(io.path(), other.name()));
+            })
+        })
+        .namespace("/other", |ns| ns)
+        .build();
+    let client = Client::join(&io).await;
+    client.send(&[r#"20["where"]"#]).await;
+    assert_eq!(client.receive().await, [r#"30["/socket.io/","/other"]"#]);
+    let kept = io.downgrade();
+    drop((client, io));
+    assert!(kept.upgrade().is_none(), "the server keeps itself");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_answer_that_nobody_waits_for_is_not_sent() {
     let io = root(|ns| {
         ns.on("m", async |socket: Socket, ack: Ack| {

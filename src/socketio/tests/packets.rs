@@ -108,6 +108,9 @@ async fn trap_89_outgoing_listeners_see_broadcasts_and_questions_but_no_answers(
             .on("m", async |_: Socket, event: Event| {
                 _ = event.ack().expect("asked").send(&());
             })
+            .on("ask", async |socket: Socket, args: Args| {
+                drop(socket.emit_raw_with_ack("asked raw", &args));
+            })
         })
         .build();
     let client = Client::join(&io).await;
@@ -118,9 +121,16 @@ async fn trap_89_outgoing_listeners_see_broadcasts_and_questions_but_no_answers(
     let socket = &io.root().sockets()[0];
     socket.emit("one", &()).expect("connected");
     drop(socket.emit_with_ack("asked", &2));
+    client.send(&[r#"2["ask",3,{}]"#]).await;
     assert_eq!(
         log.lines(),
-        [r#"all "x",1"#, r#"all "x",1"#, "one ", "asked 2"]
+        [
+            r#"all "x",1"#,
+            r#"all "x",1"#,
+            "one ",
+            "asked 2",
+            "asked raw 3,{}"
+        ]
     );
 }
 
