@@ -5,6 +5,7 @@ import { connected } from "../support/client.js";
 import { MODES, inEveryMode } from "../support/modes.js";
 import { Parlance, Person, call, drained, inRoom, refused, reply } from "../support/parlance.js";
 import { assertCatchUp, assertFailure, assertMessage, assertNotification, assertPart, assertSharedChat } from "../support/shapes.js";
+import { test as timed } from "../support/undisturbed.js";
 import { next, record, until } from "../support/wait.js";
 
 const WEBSOCKET = MODES[1];
@@ -340,7 +341,7 @@ inEveryMode("the chat", (mode) => {
 
 
 
-test("typing ends by itself six seconds after the last word of it", async (t) => {
+timed("typing ends by itself six seconds after the last word of it", async (t) => {
   const [ann, ben] = await app.people("Ann", "Ben");
   const chat = await ann.direct(ben);
   const [a, b] = await inRoom(t, WEBSOCKET, chat, ann, ben);
