@@ -139,7 +139,10 @@ async fn texts_and_bytes_are_echoed_on_both_transports() {
     let server = Suite::start();
     let client = server.polling().await;
     for packet in ["4hello", "4", "4пойду", "bAQID"] {
-        assert_eq!(server.posted(&client, packet).await.row(), (200, "text/html", "ok"));
+        assert_eq!(
+            server.posted(&client, packet).await.row(),
+            (200, "text/html", "ok")
+        );
         assert_eq!(server.polled(&client).await, packet);
     }
     let mut ws = server.greeted().await;
@@ -169,7 +172,10 @@ async fn give_utf8_is_answered_with_a_russian_text() {
     let server = Suite::start();
     let client = server.polling().await;
     server.posted(&client, "4give utf8").await;
-    assert_eq!(server.polled(&client).await, "4пойду спать всем спокойной ночи");
+    assert_eq!(
+        server.polled(&client).await,
+        "4пойду спать всем спокойной ночи"
+    );
     let mut ws = server.greeted().await;
     ws.send("4give utf8").await;
     assert_eq!(text(&mut ws).await, "4пойду спать всем спокойной ночи");
@@ -230,7 +236,13 @@ async fn the_handshake_sets_four_cookies_and_later_replies_none() {
     let reply = bounded("open", server.request(OPEN_POLLING, "", b"")).await;
     assert_cookies(&reply);
     let client = server.polling().await;
-    assert!(server.posted(&client, "4a").await.all("set-cookie").is_empty());
+    assert!(
+        server
+            .posted(&client, "4a")
+            .await
+            .all("set-cookie")
+            .is_empty()
+    );
     let reply = bounded("poll", server.poll(&client)).await;
     assert!(reply.all("set-cookie").is_empty());
     let (_, reply) = server.ask(OPEN_WEBSOCKET).await;
@@ -288,7 +300,10 @@ async fn thirty_three_euros_are_one_hundred_bytes() {
     let client = server.polling().await;
     assert_eq!(server.posted(&client, &fits).await.text(), "ok");
     assert_eq!(server.polled(&client).await, fits);
-    assert_eq!(server.posted(&client, &format!("{fits}€")).await.status, 413);
+    assert_eq!(
+        server.posted(&client, &format!("{fits}€")).await.status,
+        413
+    );
     let mut ws = server.greeted().await;
     ws.send(&fits).await;
     assert_eq!(text(&mut ws).await, fits);
@@ -300,7 +315,11 @@ async fn thirty_three_euros_are_one_hundred_bytes() {
 async fn a_session_upgrades_and_goes_on() {
     let server = Suite::start();
     let client = server.polling().await;
-    let mut ws = bounded("101", Ws::upgrade(server.connect(), &client.websocket_target())).await;
+    let mut ws = bounded(
+        "101",
+        Ws::upgrade(server.connect(), &client.websocket_target()),
+    )
+    .await;
     ws.send("2probe").await;
     assert_eq!(text(&mut ws).await, "3probe");
     assert_eq!(server.polled(&client).await, "6");
