@@ -2,7 +2,7 @@
 
 /// The limit that holds; `None` where the system does not say.
 #[cfg(unix)]
-pub(crate) fn limit() -> Option<u64> {
+pub fn limit() -> Option<u64> {
     // Without a limit the kernel's own holds, which is far away.
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
     Some(limit.current.unwrap_or(u64::MAX))
@@ -10,7 +10,7 @@ pub(crate) fn limit() -> Option<u64> {
 
 /// There is no such limit here.
 #[cfg(not(unix))]
-pub(crate) fn limit() -> Option<u64> {
+pub fn limit() -> Option<u64> {
     None
 }
 

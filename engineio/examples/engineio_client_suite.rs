@@ -4,6 +4,7 @@
 pub(crate) mod listen;
 
 use std::{
+    net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
@@ -16,7 +17,7 @@ use engineio::{
 use http::{HeaderMap, HeaderValue, header, request};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 /// The headers of the latest POST. The suite runs one client at a time.
 type LastPost = Arc<Mutex<String>>;
@@ -124,31 +125,32 @@ pub(crate) fn suite() -> (
     (Server::new(config, Suite { last_post }), observe)
 }
 
-/// Serves what `listener` accepts by a hyper of its own, so that `observe` sees every request before
-/// the server does.
-pub(crate) async fn accept<A: Application>(
-    listener: TcpListener,
+/// Serves a connection by a hyper of its own, so that `observe` sees every request before the server
+/// does.
+pub(crate) async fn serve<A: Application>(
+    io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: SocketAddr,
     server: Server<A>,
-    observe: impl Fn(&http::Request<Incoming>) + Clone + Send + 'static,
-) -> ! {
-    listen::accept(listener, |tcp, peer| {
-        let (service, observe) = (server.service(peer), observe.clone());
-        let service = service_fn(move |request| {
-            observe(&request);
-            hyper::service::Service::call(&service, request)
-        });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .serve_connection(TokioIo::new(tcp), service)
-            .with_upgrades();
-        // The client's faults are answered by hyper; there is nothing left to do here.
-        tokio::spawn(async move { drop(connection.await) });
-    })
-    .await
+    observe: impl Fn(&http::Request<Incoming>),
+) {
+    let service = server.service(peer);
+    let service = service_fn(|request| {
+        observe(&request);
+        hyper::service::Service::call(&service, request)
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .serve_connection(TokioIo::new(io), service)
+        .with_upgrades();
+    // The client's faults are answered by hyper; there is nothing left to do here.
+    drop(connection.await);
 }
 
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
     let (server, observe) = suite();
-    accept(listen::bind().await?, server, observe).await
+    listen::accept(listen::bind().await?, |tcp, peer| {
+        tokio::spawn(serve(tcp, peer, server.clone(), observe.clone()));
+    })
+    .await
 }

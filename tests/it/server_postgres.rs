@@ -1,5 +1,6 @@
 //! What a PostgreSQL server is asked, as its own log says, and over what.
 
+use std::net::SocketAddr;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::Path;
 use std::process::Command;
@@ -7,6 +8,7 @@ use std::process::Command;
 use http::Method;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use serde_json::{Value, json};
+use tokio::net::TcpSocket;
 
 use crate::support::{Person, PostgresServer, Program, request};
 
@@ -54,9 +56,7 @@ async fn a_lone_message_is_committed_at_once_and_many_that_wait_share_their_comm
     let folder = tempfile::tempdir().expect("a folder");
     let program = serve(folder.path(), &server.url);
     let ann = Person::register(program.address, "Ann").await;
-    // Alone in it: nobody is notified, so that only messages are committed.
-    let group = json!({"name": "Group", "isGroup": true, "participantIds": []});
-    let chat = ann.post("/api/chats", group).await.expect(201)["id"].clone();
+    let chat = ann.lonely_chat().await;
     let mut live = ann.connect().await;
     let mut statements = Statements {
         server: &server,
@@ -162,9 +162,15 @@ fn give_to_postgres(key: &Path) {
     }
 }
 
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("bound").port()
+/// A port that nobody else is given while the socket lives. It is bound, but does not listen, and
+/// shares its address: so PostgreSQL, which says the same of its own socket, may listen there.
+fn reserve_port() -> (TcpSocket, u16) {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_reuseaddr(true).expect("allowed");
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    socket.bind(any).expect("a free port");
+    let port = socket.local_addr().expect("bound").port();
+    (socket, port)
 }
 
 #[tokio::test]
@@ -174,7 +180,8 @@ async fn the_certificate_of_the_database_is_verified_in_full() {
     };
     certify(folder.path());
     let file = |name: &str| folder.path().join(name).display().to_string();
-    let (port, ours, foreign) = (free_port(), file("ours.pem"), file("foreign.pem"));
+    let (ours, foreign) = (file("ours.pem"), file("foreign.pem"));
+    let (_reserved, port) = reserve_port();
     let settings = [
         "ssl=on".to_owned(),
         format!("ssl_cert_file='{}'", file("server.pem")),

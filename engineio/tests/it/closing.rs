@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use engineio::{CloseMode, CloseReason, Config, Frame, SendError, proto::outbox::OutboxLimits};
 
 use crate::{
     client::{Polling, Ws, soon},
-    server::{Seen, TestServer, config},
+    server::{Connect, Seen, TestServer, config},
 };
 
 #[tokio::test]
@@ -54,18 +56,21 @@ async fn trap_28_a_close_without_a_poll_waits_for_the_next() {
     client.assert_gone().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_orderly_close_does_not_wait_for_ever() {
-    let config = Config {
-        close_timeout: Duration::from_millis(50),
+    let close_timeout = Duration::from_millis(50);
+    let mut server = TestServer::in_memory(Config {
+        close_timeout,
         ..config()
-    };
-    let mut server = TestServer::with(config).await;
-    let client = Polling::open(&server).await;
+    });
+    let client = server.open().await;
+    let begun = Instant::now();
     server.session().close(CloseMode::Flush);
-    assert_eq!(server.seen().await, Seen::Opened);
-    assert_eq!(server.seen().await, Seen::Closed(CloseReason::ForcedClose));
-    client.assert_gone().await;
+    server.emptied().await;
+    assert_eq!(begun.elapsed(), close_timeout);
+    let seen = [Seen::Opened, Seen::Closed(CloseReason::ForcedClose)];
+    assert_eq!(server.seen(), seen);
+    server.assert_gone(&client).await;
 }
 
 #[tokio::test]
@@ -123,29 +128,30 @@ async fn the_end_of_all_sessions_can_be_awaited() {
     assert_eq!(server.count(), 0);
 }
 
-#[tokio::test]
+/// How long the end of a stream waits for its client.
+const LINGER: Duration = Duration::from_millis(1500);
+
+#[tokio::test(start_paused = true)]
 async fn a_stream_that_is_not_ended_by_its_client_holds_the_end_back_for_a_while() {
-    let server = TestServer::start().await;
-    let (mut ws, _) = Ws::open(&server).await;
+    let server = TestServer::in_memory(config());
+    let (mut ws, _) = server.websocket().await;
+    let begun = Instant::now();
     server.close();
     ws.assert_close_frame(None).await;
-    let end = tokio::time::timeout(Duration::from_millis(200), server.closed());
-    assert!(end.await.is_err(), "the stream lingers");
-    let end = tokio::time::timeout(Duration::from_millis(2000), server.closed());
-    end.await.expect("not for ever");
+    assert_eq!(begun.elapsed(), Duration::ZERO);
+    server.emptied().await;
+    assert_eq!(begun.elapsed(), LINGER);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_client_that_does_not_answer_the_close_frame_is_dropped_soon() {
-    let server = TestServer::start().await;
-    let (mut ws, _) = Ws::open(&server).await;
+    let server = TestServer::in_memory(config());
+    let (mut ws, _) = server.websocket().await;
+    let begun = Instant::now();
     server.session().close(CloseMode::Flush);
     // It neither answers nor closes: the connection must still end.
-    tokio::time::timeout(Duration::from_millis(2500), async {
-        while ws.read_frame().await.is_some() {}
-    })
-    .await
-    .expect("the connection ends");
+    while ws.read_frame().await.is_some() {}
+    assert!(begun.elapsed() <= LINGER, "{:?}", begun.elapsed());
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use tokio::{
 
 use crate::{
     client::{Http, Polling, request, request_with},
-    server::{InMemory, TestServer, config},
+    server::{Connect, InMemory, TestServer, config},
 };
 
 const BAD_REQUEST: (u16, &str, &str) = (

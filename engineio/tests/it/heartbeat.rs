@@ -5,10 +5,7 @@ use std::time::Duration;
 use engineio::{CloseReason, Config};
 use tokio::time::Instant;
 
-use crate::{
-    client::Ws,
-    server::{InMemory, Seen, TestServer, config},
-};
+use crate::server::{Connect, InMemory, Seen, TestServer, config};
 
 const INTERVAL: Duration = Duration::from_millis(300);
 const TIMEOUT: Duration = Duration::from_millis(200);
@@ -19,13 +16,6 @@ fn server() -> InMemory {
         ping_timeout: TIMEOUT,
         ..config()
     })
-}
-
-async fn websocket(server: &InMemory) -> Ws<tokio::io::DuplexStream> {
-    let target = "/engine.io/?EIO=4&transport=websocket";
-    let mut ws = Ws::upgrade(server.connect(), target).await;
-    assert!(ws.text().await.starts_with('0'));
-    ws
 }
 
 #[tokio::test(start_paused = true)]
@@ -43,7 +33,7 @@ async fn polling_clients_are_pinged_and_answer() {
 #[tokio::test(start_paused = true)]
 async fn websocket_clients_are_pinged_and_answer() {
     let server = server();
-    let mut ws = websocket(&server).await;
+    let (mut ws, _) = server.websocket().await;
     let begun = Instant::now();
     for beat in 1..=3 {
         assert_eq!(ws.text().await, "2");
@@ -67,7 +57,7 @@ async fn a_silent_polling_session_is_gone_exactly_in_time() {
 #[tokio::test(start_paused = true)]
 async fn a_silent_websocket_session_is_closed_exactly_in_time() {
     let mut server = server();
-    let mut ws = websocket(&server).await;
+    let (mut ws, _) = server.websocket().await;
     let begun = Instant::now();
     assert_eq!(ws.text().await, "2");
     ws.assert_closed(None).await;

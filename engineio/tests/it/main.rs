@@ -1,6 +1,6 @@
-//! The server over real sockets: every HTTP reply to the byte, every WebSocket violation, the
-//! upgrade, the ends. Each wait is bounded far below the heartbeat, so that a ping time-out can
-//! never pass for a close.
+//! The server over real sockets, or in memory where times are exact: every HTTP reply to the byte,
+//! every WebSocket violation, the upgrade, the ends. Each wait is bounded far below the heartbeat, so
+//! that a ping time-out can never pass for a close.
 #![cfg(feature = "server")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 

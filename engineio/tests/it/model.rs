@@ -14,7 +14,7 @@ use tokio::{
 
 use crate::{
     client::{Http, Polling, Reply, Ws, WsFrame},
-    server::{InMemory, Seen, TestServer, config},
+    server::{Connect, InMemory, Seen, TestServer, config},
 };
 
 const CLIENTS: usize = 3;

@@ -7,10 +7,11 @@ use std::{
 
 use engineio::{CloseReason, Config, Frame};
 use http_body_util::BodyExt;
+use tokio::time::Instant;
 
 use crate::{
     client::{Http, Polling, Ws, request_with},
-    server::{Seen, TestServer, config},
+    server::{Connect, Seen, TestServer, config, settle},
 };
 
 const BAD_REQUEST: (u16, &str, &str) = (
@@ -18,6 +19,14 @@ const BAD_REQUEST: (u16, &str, &str) = (
     "application/json",
     r#"{"code":3,"message":"Bad request"}"#,
 );
+
+/// The head of a POST that says it is so long, and what comes of its body.
+fn head_of_post(client: &Polling, length: usize, body: &str) -> String {
+    format!(
+        "POST {} HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n{body}",
+        client.target()
+    )
+}
 
 #[tokio::test]
 async fn trap_16_a_post_is_answered_ok_as_html_and_its_message_comes_back() {
@@ -150,23 +159,18 @@ async fn trap_29_a_second_poll_ends_the_session() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_second_post_ends_the_session() {
-    let server = TestServer::start().await;
-    let client = Polling::open(&server).await;
-    let mut first = Http::connect(&server).await;
-    let head = format!(
-        "POST {} HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n4a",
-        client.target()
-    );
-    first.write(head).await;
-    // The first must have begun: a poll that waits tells when the session ends.
-    let mut poll = client.begin_poll().await;
-    tokio::time::sleep(Duration::from_millis(50)).await;
-    let second = client.post("4b").await;
+    let server = TestServer::in_memory(config());
+    let client = server.open().await;
+    let mut poll = server.begin_poll(&client).await;
+    let mut first = server.connect();
+    first.write(head_of_post(&client, 9, "4a")).await;
+    settle().await;
+    let second = server.post(&client, b"4b").await;
     assert_eq!((second.status, second.text()), (400, ""));
     assert_eq!(poll.reply().await.text(), "1");
-    client.assert_gone().await;
+    server.assert_gone(&client).await;
 }
 
 #[tokio::test]
@@ -204,23 +208,18 @@ async fn a_poll_that_is_cut_off_right_behind_its_last_byte_ends_the_session() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_aborted_post_ends_the_session() {
-    let mut server = TestServer::start().await;
-    let client = Polling::open(&server).await;
-    let mut post = Http::connect(&server).await;
-    let head = format!(
-        "POST {} HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n4a",
-        client.target()
-    );
-    post.write(head).await;
-    tokio::time::sleep(Duration::from_millis(20)).await;
+    let mut server = TestServer::in_memory(config());
+    let client = server.open().await;
+    let mut post = server.connect();
+    post.write(head_of_post(&client, 9, "4a")).await;
+    settle().await;
+    assert_eq!(server.seen(), [Seen::Opened]);
     drop(post);
-    assert_eq!(server.seen().await, Seen::Opened);
-    assert_eq!(
-        server.seen().await,
-        Seen::Closed(CloseReason::TransportError)
-    );
+    settle().await;
+    let closed = Seen::Closed(CloseReason::TransportError);
+    assert_eq!(server.seen(), [closed]);
 }
 
 #[tokio::test]
@@ -322,53 +321,41 @@ async fn trap_32_a_body_of_bytes_ends_the_session_unread() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_body_that_pauses_gets_408() {
-    let config = Config {
-        body_idle_timeout: Duration::from_millis(50),
+    let body_idle_timeout = Duration::from_millis(50);
+    let server = TestServer::in_memory(Config {
+        body_idle_timeout,
         ..config()
-    };
-    let server = TestServer::with(config).await;
-    let client = Polling::open(&server).await;
-    let mut http = Http::connect(&server).await;
-    let head = format!(
-        "POST {} HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n4a",
-        client.target()
-    );
-    http.write(head).await;
+    });
+    let client = server.open().await;
+    let begun = Instant::now();
+    let mut http = server.connect();
+    http.write(head_of_post(&client, 9, "4a")).await;
     assert_eq!(http.reply().await.status, 408);
+    assert_eq!(begun.elapsed(), body_idle_timeout);
     http.ended().await;
-    client.assert_gone().await;
+    server.assert_gone(&client).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_body_that_trickles_gets_408() {
-    let config = Config {
-        body_timeout: Duration::from_millis(100),
+    let body_timeout = Duration::from_millis(100);
+    let server = TestServer::in_memory(Config {
+        body_timeout,
         ..config()
-    };
-    let server = TestServer::with(config).await;
-    let client = Polling::open(&server).await;
-    let mut http = Http::connect(&server).await;
-    let head = format!(
-        "POST {} HTTP/1.1\r\nHost: h\r\nContent-Length: 999\r\n\r\n4",
-        client.target()
-    );
-    http.write(head).await;
-    let trickle = async {
-        loop {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-            if tokio::io::AsyncWriteExt::write_all(&mut http.tcp, b"a")
-                .await
-                .is_err()
-            {
-                std::future::pending::<()>().await;
-            }
-        }
-    };
-    let _ = tokio::time::timeout(Duration::from_millis(200), trickle).await;
-    client.assert_gone().await;
+    });
+    let client = server.open().await;
+    let begun = Instant::now();
+    let mut http = server.connect();
+    http.write(head_of_post(&client, 999, "4")).await;
+    while !http.has_arrived().await {
+        http.write("a").await;
+        tokio::time::sleep(Duration::from_millis(9)).await;
+    }
+    assert!(begun.elapsed() - body_timeout < Duration::from_millis(10));
     assert_eq!(http.reply().await.status, 408);
+    server.assert_gone(&client).await;
 }
 
 #[tokio::test]
@@ -452,20 +439,19 @@ async fn packets_a_client_should_not_send() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_413_arrives_before_the_waiting_poll_ends() {
-    let server = TestServer::with(Config {
+    let server = TestServer::in_memory(Config {
         max_payload: 100,
         ..config()
-    })
-    .await;
-    let client = Polling::open(&server).await;
-    let mut poll = client.begin_poll().await;
-    client.post("6").await;
-    assert_eq!(client.post("4".repeat(101)).await.status, 413);
+    });
+    let client = server.open().await;
+    let mut poll = server.begin_poll(&client).await;
+    settle().await;
+    assert_eq!(server.post(&client, &[b'4'; 101]).await.status, 413);
     let early = tokio::time::timeout(Duration::from_millis(20), poll.read_reply()).await;
     assert!(early.is_err(), "a client reports what it sees first");
-    client.assert_gone().await;
+    server.assert_gone(&client).await;
     assert_eq!(poll.reply().await.text(), "1");
 }
 
@@ -487,13 +473,6 @@ async fn old_internet_explorers_are_told_to_leave_the_reply_alone() {
         let headers = format!("User-Agent: {agent}\r\n");
         let reply = request_with(&server, head, &headers, b"").await;
         assert_eq!(reply.header("x-xss-protection"), told, "{agent}");
-    }
-}
-
-/// Lets everything happen that needs no time.
-async fn settle() {
-    for _ in 0..16 {
-        tokio::task::yield_now().await;
     }
 }
 

@@ -17,7 +17,7 @@ use tokio::{
     sync::mpsc,
 };
 
-use crate::client::{Http, Polling, Reply};
+use crate::client::{Http, Polling, Reply, Ws, soon};
 
 /// Longest wait for anything, far below the heartbeat of [`config`].
 pub(crate) const SOON: Duration = Duration::from_millis(1000);
@@ -134,24 +134,10 @@ impl TestServer {
         InMemory::new(config)
     }
 
-    /// Someone else's server, of which only the address is known.
-    pub(crate) fn at(address: SocketAddr) -> Self {
-        Self {
-            address,
-            sessions: Arc::default(),
-            handshakes: Arc::default(),
-            seen: mpsc::unbounded_channel().1,
-            count: Box::new(|| unreachable!("not our server")),
-            shut: Box::new(|| unreachable!("not our server")),
-            closed: Box::new(|| unreachable!("not our server")),
-        }
-    }
-
     /// What the application saw next.
     pub(crate) async fn seen(&mut self) -> Seen {
-        tokio::time::timeout(SOON, self.seen.recv())
+        soon("what the application sees", self.seen.recv())
             .await
-            .expect("the application sees it")
             .unwrap()
     }
 
@@ -180,10 +166,80 @@ impl TestServer {
     }
 }
 
+/// Connections that are made in memory, and what clients do over them.
+pub(crate) trait Connect {
+    fn connect(&self) -> Http<DuplexStream>;
+
+    /// A request on a connection of its own; `head` is its method and target.
+    async fn request(&self, head: &str, headers: &str, body: &[u8]) -> Reply {
+        let mut http = self.connect();
+        http.send(head, headers, body).await;
+        http.reply().await
+    }
+
+    /// Opens a polling session.
+    async fn open(&self) -> Polling {
+        let head = "GET /engine.io/?EIO=4&transport=polling";
+        Polling::opened(&self.request(head, "", b"").await)
+    }
+
+    /// Opens a poll and leaves it open.
+    async fn begin_poll(&self, client: &Polling) -> Http<DuplexStream> {
+        let mut http = self.connect();
+        http.send(&format!("GET {}", client.target()), "", b"")
+            .await;
+        http
+    }
+
+    /// A poll on a connection of its own.
+    async fn poll(&self, client: &Polling) -> Reply {
+        self.begin_poll(client).await.reply().await
+    }
+
+    /// A POST on a connection of its own.
+    async fn post(&self, client: &Polling, body: &[u8]) -> Reply {
+        self.request(&format!("POST {}", client.target()), "", body)
+            .await
+    }
+
+    /// The session is unknown to the server.
+    async fn assert_gone(&self, client: &Polling) {
+        self.poll(client).await.assert_unknown_session();
+    }
+
+    /// Opens a session over a WebSocket; gives its open packet too.
+    async fn websocket(&self) -> (Ws<DuplexStream>, String) {
+        let target = "/engine.io/?EIO=4&transport=websocket";
+        let mut ws = Ws::upgrade(self.connect(), target).await;
+        let open = ws.text().await;
+        assert!(open.starts_with('0'), "{open}");
+        (ws, open)
+    }
+}
+
+/// A connection in memory that `server` serves.
+pub(crate) fn connect_in_memory<A: Application>(server: &Server<A>) -> Http<DuplexStream> {
+    let (near, far) = duplex(64 * 1024);
+    let peer = SocketAddr::from(([127, 0, 0, 1], 1));
+    tokio::spawn(server.serve_connection(near, peer));
+    Http::over(far)
+}
+
+/// Lets everything happen that needs no time. For stopped time.
+pub(crate) async fn settle() {
+    tokio::time::sleep(Duration::from_millis(1)).await;
+}
+
 /// A server whose connections are made in memory.
 pub(crate) struct InMemory {
     server: Server<Echo>,
     seen: mpsc::UnboundedReceiver<Seen>,
+}
+
+impl Connect for InMemory {
+    fn connect(&self) -> Http<DuplexStream> {
+        connect_in_memory(&self.server)
+    }
 }
 
 impl InMemory {
@@ -212,6 +268,15 @@ impl InMemory {
         self.server.close();
     }
 
+    /// Waits until nothing of any session is left.
+    pub(crate) async fn closed(&self) {
+        self.server.closed().await;
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.server.clients_count()
+    }
+
     /// Serves one end of a stream.
     pub(crate) fn serve<I>(&self, io: I) -> impl Future<Output = ()> + Send + use<I>
     where
@@ -219,36 +284,6 @@ impl InMemory {
     {
         let peer = SocketAddr::from(([127, 0, 0, 1], 1));
         self.server.serve_connection(io, peer)
-    }
-
-    pub(crate) fn connect(&self) -> Http<DuplexStream> {
-        let (near, far) = duplex(64 * 1024);
-        tokio::spawn(self.serve(near));
-        Http::over(far)
-    }
-
-    /// Opens a polling session.
-    pub(crate) async fn open(&self) -> Polling {
-        let mut http = self.connect();
-        http.send("GET /engine.io/?EIO=4&transport=polling", "", b"")
-            .await;
-        Polling::opened(&http.reply().await)
-    }
-
-    /// A poll on a connection of its own.
-    pub(crate) async fn poll(&self, client: &Polling) -> Reply {
-        let mut http = self.connect();
-        http.send(&format!("GET {}", client.target()), "", b"")
-            .await;
-        http.reply().await
-    }
-
-    /// A POST on a connection of its own.
-    pub(crate) async fn post(&self, client: &Polling, body: &[u8]) -> Reply {
-        let mut http = self.connect();
-        http.send(&format!("POST {}", client.target()), "", body)
-            .await;
-        http.reply().await
     }
 
     pub(crate) fn session(&self) -> SessionHandle {
@@ -267,8 +302,8 @@ impl InMemory {
 
     /// Waits until nothing of any session is left.
     pub(crate) async fn emptied(&self) {
-        self.server.closed().await;
-        assert_eq!(self.server.clients_count(), 0);
+        self.closed().await;
+        assert_eq!(self.count(), 0);
     }
 }
 

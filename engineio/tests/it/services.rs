@@ -17,7 +17,7 @@ use tokio::{
 
 use crate::{
     client::{Http, Ws, WsFrame, sid_of},
-    server::{TestServer, config},
+    server::{Connect, TestServer, config},
 };
 
 const OPEN: &str = "/engine.io/?EIO=4&transport=polling";

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use engineio::{CloseReason, Config, Event, Frame, SessionEvents, Sessions, TransportKind};
 
 use crate::{
     client::{Http, Polling, Ws, soon},
-    server::{TestServer, config},
+    server::{TestServer, config, connect_in_memory},
 };
 
 async fn start(config: Config) -> (TestServer, Sessions) {
@@ -63,19 +65,24 @@ async fn a_client_whose_events_nobody_takes_is_read_no_further() {
     assert_eq!(post.reply().await.text(), "ok");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_session_whose_events_nobody_takes_ends_after_a_while() {
+    let stall_timeout = Duration::from_millis(50);
     let config = Config {
-        stall_timeout: Duration::from_millis(50),
+        stall_timeout,
         ..config()
     };
-    let (server, mut sessions) = start(config).await;
-    let (mut ws, _) = Ws::open(&server).await;
+    let (server, mut sessions) = engineio::sessions(config);
+    let target = "/engine.io/?EIO=4&transport=websocket";
+    let mut ws = Ws::upgrade(connect_in_memory(&server), target).await;
+    assert!(ws.text().await.starts_with('0'));
     let mut session = soon("session", sessions.next()).await.unwrap();
+    let begun = Instant::now();
     for _ in 0..100 {
         ws.send("4x").await;
     }
     ws.assert_closed(None).await;
+    assert_eq!(begun.elapsed(), stall_timeout);
     drop(ws);
     soon("the end", server.closed()).await;
     let mut last = None;

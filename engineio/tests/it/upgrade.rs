@@ -6,7 +6,7 @@ use engineio::{Config, TransportKind};
 
 use crate::{
     client::{Polling, Ws},
-    server::{Seen, TestServer, config},
+    server::{Connect, Seen, TestServer, config},
 };
 
 /// A polling session, and a WebSocket that has probed it.

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
@@ -41,7 +42,11 @@ impl Place {
         let directory = tempfile::tempdir().expect("a temporary directory");
         Self {
             url: empty_database(directory.path()).await,
-            engine: engineio::Config::default(),
+            engine: engineio::Config {
+                // Clients here answer no pings, and a slow machine may take its time.
+                ping_interval: Duration::from_secs(3600),
+                ..engineio::Config::default()
+            },
             _directory: directory,
         }
     }
@@ -129,7 +134,7 @@ impl World {
     pub(super) async fn impatient() -> Self {
         let mut place = Place::empty().await;
         place.engine.outbox.soft_bytes = 4096;
-        place.engine.congestion_timeout = std::time::Duration::from_secs(60);
+        place.engine.congestion_timeout = Duration::from_secs(60);
         Self::open(place, |_| ()).await
     }
 

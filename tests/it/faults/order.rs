@@ -76,9 +76,10 @@ async fn the_sync_comes_before_the_acknowledgement_and_one_is_enough_for_many() 
         file_name,
     ];
     let program = Program::under(&wrapper, &folder.path().join("data"), &OPTIONS, &[]);
-    let teller = Teller::new(&program).await;
-    let mut live = teller.person.connect().await;
-    let message = |mark: &str| json!({ "chatId": teller.chat, "content": mark });
+    let ann = Person::register(program.address, "Ann").await;
+    let chat = ann.lonely_chat().await;
+    let mut live = ann.connect().await;
+    let message = |mark: &str| json!({ "chatId": chat, "content": mark });
     let alone = live.ask("send-message", message("mark-alone.")).await;
     assert_eq!(alone["success"], true, "{alone}");
     let marks: Vec<String> = (0..64).map(|number| format!("mark-{number}.")).collect();

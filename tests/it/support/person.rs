@@ -62,6 +62,12 @@ impl Person {
         text(&self.post("/api/chats", body).await.expect(201)["id"])
     }
 
+    /// A chat that they are alone in: nobody is notified, so that only messages are committed.
+    pub(crate) async fn lonely_chat(&self) -> String {
+        let body = json!({ "name": "Group", "isGroup": true, "participantIds": [] });
+        text(&self.post("/api/chats", body).await.expect(201)["id"])
+    }
+
     /// A live connection in their name.
     pub(crate) async fn connect(&self) -> Live {
         let mut live = Live::open(self.address).await;

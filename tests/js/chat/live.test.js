@@ -3,8 +3,9 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { connected } from "../support/client.js";
 import { MODES, inEveryMode } from "../support/modes.js";
-import { Parlance, Person, call, drained, inRoom, refused, reply } from "../support/parlance.js";
+import { Parlance, Person, call, drained, heardAll, inRoom, refused, reply } from "../support/parlance.js";
 import { assertCatchUp, assertFailure, assertMessage, assertNotification, assertPart, assertSharedChat } from "../support/shapes.js";
+import { test as timed } from "../support/undisturbed.js";
 import { next, record, until } from "../support/wait.js";
 
 const WEBSOCKET = MODES[1];
@@ -112,7 +113,7 @@ inEveryMode("the chat", (mode) => {
     const repeat = await reply(a, "send-message", body);
     assert.deepEqual(repeat, { success: true, data: first, duplicate: true });
     await refused(a, "idempotency-mismatch", "send-message", { ...body, content: "twice" });
-    await drained(b);
+    await heardAll(b, heard, 1);
     assert.equal(heard.length, 1);
   });
 
@@ -190,7 +191,7 @@ inEveryMode("the chat", (mode) => {
     const [phone, laptop] = await inRoom(t, mode, chat, ann, ann);
     await call(phone, "join-chat", chat.id);
     await call(phone, "leave-chat", chat.id);
-    await drained(b);
+    await heardAll(b, joined, 1);
     assert.deepEqual([joined, left], [[{ chatId: chat.id, userId: ann.id, name: "Ann" }], []]);
     laptop.disconnect();
     await until("the last one has left", () => left.length > 0);
@@ -340,7 +341,7 @@ inEveryMode("the chat", (mode) => {
 
 
 
-test("typing ends by itself six seconds after the last word of it", async (t) => {
+timed("typing ends by itself six seconds after the last word of it", async (t) => {
   const [ann, ben] = await app.people("Ann", "Ben");
   const chat = await ann.direct(ben);
   const [a, b] = await inRoom(t, WEBSOCKET, chat, ann, ben);

@@ -8,6 +8,7 @@ import { after, before, describe, test } from "node:test";
 import { MODES } from "../support/modes.js";
 import { Parlance, Person, call, claims, refused, sign } from "../support/parlance.js";
 import { assertFailure, assertKeys, assertPart, assertTime } from "../support/shapes.js";
+import { test as timed } from "../support/undisturbed.js";
 import { next, record, until } from "../support/wait.js";
 
 const WEBSOCKET = MODES[1];
@@ -23,19 +24,18 @@ describe("a token that runs out", () => {
   });
   after(() => app.stop());
 
-  test("is told of 60 s before, and not earlier", async (t) => {
+  timed("is told of 60 s before, and not earlier", async (t) => {
     const ann = await app.person("Ann");
     const quiet = await ending(ann, 600).connect(t, WEBSOCKET);
     const early = record(quiet, "token-expiring");
     const soon = ending(ann, 62);
-    const socket = await soon.connect(t, WEBSOCKET);
-    const told = await next(socket, "token-expiring");
+    const told = await next(soon.open(t, WEBSOCKET), "token-expiring");
     assert.deepEqual(told, { expiresAt: new Date(claims(soon.token).exp * 1000).toISOString() });
     assert.ok(Date.parse(told.expiresAt) - Date.now() > 55_000, "about a minute is left");
     assert.deepEqual(early, []);
   });
 
-  test("ends the connection with a full failure object of the event session", async (t) => {
+  timed("ends the connection with a full failure object of the event session", async (t) => {
     const ann = await app.person("Ann");
     const short = ending(ann, 2);
     const socket = short.open(t, WEBSOCKET, { reconnection: false });
@@ -52,7 +52,7 @@ describe("a token that runs out", () => {
     assert.equal((await short.connectError(t, WEBSOCKET)).data.code, "token-expired");
   });
 
-  test("is replaced by another of the same person, and the connection lives on", async (t) => {
+  timed("is replaced by another of the same person, and the connection lives on", async (t) => {
     const [ann, eve] = await app.people("Ann", "Eve");
     const socket = await ending(ann, 3).connect(t, WEBSOCKET, { reconnection: false });
     const gone = record(socket, "disconnect");

@@ -134,9 +134,9 @@ describe("recovery on the wire", () => {
   async function polled() {
     const session = await endpoint.poll();
     await session.post("40");
-    session.heard = (await session.get()).split("\x1e");
+    session.heard = (await session.beyondPings()).split("\x1e");
     await session.post('42["unknown",1]\x1e42["unknown",2]');
-    while (session.heard.length < 3) session.heard.push(...(await session.get()).split("\x1e"));
+    while (session.heard.length < 3) session.heard.push(...(await session.beyondPings()).split("\x1e"));
     session.pid = JSON.parse(session.heard[0].slice(2)).pid;
     return session;
   }
@@ -147,13 +147,13 @@ describe("recovery on the wire", () => {
     const again = await endpoint.poll();
     await again.post(`40${JSON.stringify({ pid: lost.pid, offset: offset(lost.heard[1]) })}`);
     const packets = [];
-    while (packets.length < 2) packets.push(...(await again.get()).split("\x1e"));
+    while (packets.length < 2) packets.push(...(await again.beyondPings()).split("\x1e"));
     assert.deepEqual(packets, [lost.heard[2], lost.heard[0]]);
     const left = await polled();
     await left.post("41");
     const anew = await endpoint.poll();
     await anew.post(`40${JSON.stringify({ pid: left.pid, offset: offset(left.heard[1]) })}`);
-    const [answer, ...rest] = (await anew.get()).split("\x1e");
+    const [answer, ...rest] = (await anew.beyondPings()).split("\x1e");
     assert.deepEqual(rest, []);
     assert.notEqual(JSON.parse(answer.slice(2)).pid, left.pid);
   });

@@ -464,9 +464,12 @@ impl Device {
                 self.replicas.remove(id);
                 continue;
             }
-            // Those who were live all the time are compared as they are.
-            scene.world.settled(id).await;
-            self.listen().await;
+            // Those who were live all the time are compared as they are. The first time may drain
+            // their queue: that events were left out is said after it.
+            for _ in 0..2 {
+                scene.world.settled(id).await;
+                self.listen().await;
+            }
             if !self.live.contains(id) || !self.replicas.contains_key(id) {
                 self.join(scene, id).await;
             }
