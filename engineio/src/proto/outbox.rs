@@ -79,6 +79,7 @@ pub enum EnqueueError {
 
 /// The queue of one session. Others enqueue; the session's owner gathers and advances.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub struct Outbox {
     control: Vec<u8>,
     control_sent: usize,
