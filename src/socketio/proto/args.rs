@@ -342,7 +342,7 @@ impl<'de, T: DeserializeSeed<'de>> DeserializeSeed<'de> for OnceSeed<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::socketio::proto::codec;
+    use super::super::codec;
     use serde_json::{Value, json};
 
     fn event(text: &str, attachments: &[&'static [u8]]) -> Args {

@@ -445,7 +445,7 @@ impl Formatter for &mut Pending<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::socketio::proto::codec;
+    use super::super::codec;
     use engineio::proto::frame::BinaryForm;
     use engineio::proto::outbox::{Outbox, OutboxLimits};
     use serde_json::{Value, json};

@@ -9,13 +9,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::socketio::proto::args::Args;
-use crate::socketio::proto::codec::DecodeError;
-use crate::socketio::proto::encode::{self, Mark};
-use crate::socketio::proto::names::NameError;
-use crate::socketio::proto::packet::PacketKind;
-use crate::socketio::proto::parser::{Envelope, Parser};
-use crate::socketio::proto::payload::Payload;
+use super::super::args::Args;
+use super::super::codec::DecodeError;
+use super::super::encode::{self, Mark};
+use super::super::names::NameError;
+use super::super::packet::PacketKind;
+use super::super::parser::{Envelope, Parser};
+use super::super::payload::Payload;
 
 const TO: Envelope<'_> = Envelope {
     parser: Parser::Msgpack,
@@ -379,7 +379,7 @@ proptest! {
 
     #[test]
     fn decoding_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
-        crate::socketio::proto::fuzz::sio_msgpack(&bytes);
+        super::super::fuzz::sio_msgpack(&bytes);
     }
 
     #[test]
@@ -391,6 +391,6 @@ proptest! {
         bytes.push(kind);
         bytes.extend_from_slice(b"\xa4data");
         bytes.extend_from_slice(&data);
-        crate::socketio::proto::fuzz::sio_msgpack(&bytes);
+        super::super::fuzz::sio_msgpack(&bytes);
     }
 }
