@@ -8,7 +8,6 @@ use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::*;
 use super::super::args::Args;
 use super::super::codec::DecodeError;
 use super::super::encode::{self, Mark};
@@ -16,6 +15,7 @@ use super::super::names::NameError;
 use super::super::packet::PacketKind;
 use super::super::parser::{Envelope, Parser};
 use super::super::payload::Payload;
+use super::*;
 
 const TO: Envelope<'_> = Envelope {
     parser: Parser::Msgpack,
