@@ -120,8 +120,8 @@ pub(crate) fn stream(
         (Some(1007), _) if before && ours["messages"] == official["messages"] => {
             Some("a text is checked as it comes, not at its end")
         }
-        (Some(1009), Some(1002)) if before && same => {
-            Some("of two faults of a frame, its length is said first")
+        (Some(1008 | 1009), Some(1002 | 1009)) if before && same => {
+            Some("of two faults of a frame, the one that counts or measures is said first")
         }
         (None, Some(1002 | 1009))
             if before && same && matches!(whole, Some(1002 | 1007 | 1009)) =>
