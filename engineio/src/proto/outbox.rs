@@ -627,6 +627,23 @@ mod tests {
     }
 
     #[test]
+    fn the_hard_limit_is_reached_to_the_byte() {
+        let outbox = |hard_bytes| {
+            let limits = OutboxLimits {
+                hard_bytes,
+                ..OutboxLimits::default()
+            };
+            let mut outbox = Outbox::new(limits, BinaryForm::Frames);
+            let _ = outbox.enqueue(Frame::text("1234567")).unwrap();
+            outbox
+        };
+        let twice = 2 * outbox(0).queued_bytes();
+        assert!(outbox(twice).enqueue(Frame::text("1234567")).is_ok());
+        let full = outbox(twice - 1).enqueue(Frame::text("1234567"));
+        assert!(matches!(full, Err(EnqueueError::Full(_))));
+    }
+
+    #[test]
     fn control_frames_that_nobody_reads_are_bounded() {
         let mut outbox = outbox();
         for _ in 0..512 {

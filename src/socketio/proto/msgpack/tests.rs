@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::super::args::Args;
-use super::super::codec::DecodeError;
+use super::super::codec::{self, DecodeError};
 use super::super::encode::{self, Mark};
 use super::super::names::NameError;
 use super::super::packet::PacketKind;
@@ -290,6 +290,30 @@ impl Serialize for FloatKey {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map([(self.0, 1)])
     }
+}
+
+#[test]
+fn arguments_nest_as_deeply_as_those_of_the_other_parser() {
+    let nested = |depth: usize| {
+        // The list of the arguments is the first level.
+        let mut bytes = hex("83a36e7370a12fa47479706502a46461746192a161").to_vec();
+        bytes.extend(vec![0x91; depth - 1]);
+        bytes.push(0xc0);
+        decode(&bytes.into()).map(drop)
+    };
+    let text = |depth: usize| {
+        format!(
+            r#"2["a",{}0{}]"#,
+            "[".repeat(depth - 1),
+            "]".repeat(depth - 1)
+        )
+    };
+    let json = |depth| codec::decode(&text(depth), 10).map(drop);
+    assert_eq!((nested(127), json(127)), (Ok(()), Ok(())));
+    let deep = |error: Result<(), DecodeError>| {
+        error.is_err_and(|error| error.to_string().starts_with("nested"))
+    };
+    assert!(deep(nested(128)) && deep(json(128)));
 }
 
 #[test]
