@@ -32,6 +32,10 @@ mod server;
 #[cfg(feature = "server")]
 mod transport;
 
+#[cfg(feature = "server")]
+#[doc(hidden)]
+pub use transport::fuzz;
+
 pub use proto::{
     CloseReason, Frame, FrameBuilder, Message, PaceLimits, SessionId, Sid, TransportKind,
     Transports,

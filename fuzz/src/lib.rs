@@ -16,7 +16,7 @@ pub const TARGETS: [(&str, fn(&[u8])); 12] = [
     ("eio_packet", engineio::eio_packet),
     ("eio_payload", engineio::eio_payload),
     ("eio_stream", |data| {
-        engineio::eio_stream(data, Instant::now())
+        ::engineio::fuzz::eio_stream(data, Instant::now())
     }),
     ("eio_session", |data| {
         engineio::eio_session(data, Instant::now())

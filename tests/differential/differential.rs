@@ -1,6 +1,6 @@
-//! Parlance's parsers beside the official ones: the same inputs, the same verdicts and values, but
-//! for a closed list of differences ([`divergences`]). What Parlance writes the official parsers read,
-//! and the other way round.
+//! Parlance's parsers beside the official ones, and its WebSocket beside that of npm's `ws`: the same
+//! inputs, the same verdicts and values, but for a closed list of differences ([`divergences`]). What
+//! Parlance writes the official parsers read, and the other way round.
 //!
 //! ```text
 //! cargo run --example differential -- [SECONDS [SEED]]
@@ -10,6 +10,7 @@
 #![allow(missing_docs, clippy::print_stdout)]
 
 mod divergences;
+mod frames;
 mod generate;
 mod ours;
 
@@ -284,7 +285,8 @@ fn main() -> ExitCode {
     let mut reference = Reference::start(&root.join("tests"));
     let (mut met, begun, mut inputs) = (Met::new(), Instant::now(), 0);
     while begun.elapsed() < Duration::from_secs(seconds) {
-        let round = match inputs / BATCH % 3 {
+        let round = match inputs / BATCH % 4 {
+            3 => frames::websocket(&mut generator, &mut reference, &mut met),
             2 => engineio(&mut generator, &mut reference, &mut met),
             _ => socketio(&mut generator, &mut reference, &mut met),
         };

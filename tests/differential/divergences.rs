@@ -99,3 +99,39 @@ pub(crate) fn payload_refusal(record: &str, error: &PayloadError) -> Option<&'st
         _ => None,
     }
 }
+
+/// Why a stream may be read in another way than `ws` reads it. `whole` is the code that it is closed
+/// with when its last frame comes whole; `lengthy`, that a control frame writes its length in more
+/// bytes than it needs.
+pub(crate) fn stream(
+    ours: &Value,
+    official: &Value,
+    whole: Option<u16>,
+    lengthy: bool,
+) -> Option<&'static str> {
+    let code = |side: &Value| side["code"].as_u64();
+    let list = |side: &Value, part: &str| side[part].as_array().cloned().unwrap_or_default();
+    let begins = |side: &Value, with: &Value| {
+        let parts = ["messages", "pongs"];
+        parts.map(|part| list(side, part).starts_with(&list(with, part))) == [true, true]
+    };
+    let (before, same) = (begins(official, ours), begins(ours, official));
+    match (code(ours), code(official)) {
+        (Some(1007), _) if before && ours["messages"] == official["messages"] => {
+            Some("a text is checked as it comes, not at its end")
+        }
+        (Some(1008 | 1009), Some(1002 | 1009)) if before && same => {
+            Some("of two faults of a frame, the one that counts or measures is said first")
+        }
+        (None, Some(1002 | 1009))
+            if before && same && matches!(whole, Some(1002 | 1007 | 1009)) =>
+        {
+            Some("a frame out of turn, or one too many, is refused when it is whole")
+        }
+        (Some(1002), Some(1014)) if before && same => Some("no client is a gateway, as 1014 says"),
+        (_, Some(1002)) if same && lengthy => {
+            Some("the length of a control frame may take more bytes than it needs")
+        }
+        _ => None,
+    }
+}

@@ -7,6 +7,7 @@ import { createInterface } from "node:readline";
 const require = createRequire(new URL("../js/package.json", import.meta.url));
 const { Decoder, Encoder } = require("socket.io-parser");
 const { decodePacket, decodePayload, encodePacket } = require("engine.io-parser");
+const { Receiver } = require("ws");
 
 const bits = new DataView(new ArrayBuffer(8));
 const hex = (text) => Buffer.from(text, "utf8").toString("hex");
@@ -95,9 +96,25 @@ function payload(text) {
   return socketio(parts.map(given));
 }
 
-const answers = { socketio, engineio, payload };
+/** The frames of a client, as `ws` reads them on a server. */
+async function websocket([bytes, maxPayload, maxFragments]) {
+  const receiver = new Receiver({ isServer: true, maxPayload, maxFragments });
+  const answer = { messages: [], pongs: [], code: null };
+  receiver.on("message", (data, isBinary) => answer.messages.push([!isBinary, data.toString("hex")]));
+  receiver.on("ping", (data) => answer.pongs.push(data.toString("hex")));
+  receiver.on("conclude", (code) => (answer.code = code === 1005 ? null : code));
+  receiver.on("error", () => {});
+  const error = await new Promise((done) => receiver.write(Buffer.from(bytes, "hex"), done));
+  if (error) {
+    const [status] = Object.getOwnPropertySymbols(error).filter(({ description }) => description === "status-code");
+    answer.code = error[status];
+  }
+  return answer;
+}
+
+const answers = { socketio, engineio, payload, websocket };
 for await (const line of createInterface({ input: process.stdin })) {
   const questions = JSON.parse(line);
-  const told = questions.map(([kind, question]) => answers[kind](question));
+  const told = await Promise.all(questions.map(([kind, question]) => answers[kind](question)));
   process.stdout.write(`${JSON.stringify(told)}\n`);
 }

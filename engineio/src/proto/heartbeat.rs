@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 /// The heartbeat of one session. Deadlines are exact: an answer that arrives at the deadline is
 /// late.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub struct Heartbeat {
     interval: Duration,
     timeout: Duration,

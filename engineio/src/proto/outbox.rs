@@ -79,6 +79,7 @@ pub enum EnqueueError {
 
 /// The queue of one session. Others enqueue; the session's owner gathers and advances.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub struct Outbox {
     control: Vec<u8>,
     control_sent: usize,
@@ -623,6 +624,23 @@ mod tests {
         assert_eq!(full, Err(EnqueueError::Full(Enqueued::WakeNeeded)));
         assert!(outbox.has_overflowed());
         assert_eq!(outbox.enqueue(Frame::text("")), Err(EnqueueError::Closed));
+    }
+
+    #[test]
+    fn the_hard_limit_is_reached_to_the_byte() {
+        let outbox = |hard_bytes| {
+            let limits = OutboxLimits {
+                hard_bytes,
+                ..OutboxLimits::default()
+            };
+            let mut outbox = Outbox::new(limits, BinaryForm::Frames);
+            let _ = outbox.enqueue(Frame::text("1234567")).unwrap();
+            outbox
+        };
+        let twice = 2 * outbox(0).queued_bytes();
+        assert!(outbox(twice).enqueue(Frame::text("1234567")).is_ok());
+        let full = outbox(twice - 1).enqueue(Frame::text("1234567"));
+        assert!(matches!(full, Err(EnqueueError::Full(_))));
     }
 
     #[test]

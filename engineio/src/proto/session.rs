@@ -222,6 +222,7 @@ enum Poll {
 
 /// The state machine of one session.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub struct Session {
     settings: Arc<Settings>,
     carrier: Carrier,

@@ -16,7 +16,14 @@ pub(crate) mod activity;
 #[cfg(feature = "compression")]
 pub(crate) mod compression;
 mod decoder;
+#[allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "to panic is what it is for"
+)]
+pub mod fuzz;
 pub(crate) mod io;
 pub(crate) mod polling;
+mod reader;
 pub(crate) mod websocket;
 pub(crate) mod write_timeout;

@@ -212,3 +212,45 @@ pub(crate) fn silence_xss_filter(request: &HeaderMap, reply: &mut HeaderMap) {
         reply.insert(header::X_XSS_PROTECTION, HeaderValue::from_static("0"));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+    use http_body_util::StreamBody;
+
+    use super::*;
+
+    /// A body in these chunks, which then ends, or breaks.
+    async fn read(chunks: &[&[u8]], breaks: bool, max_bytes: usize) -> Result<Bytes, BodyError> {
+        let limits = BodyLimits {
+            max_bytes,
+            idle_timeout: Duration::from_secs(5),
+            total_timeout: Duration::from_secs(30),
+        };
+        let chunks = chunks.iter().map(|chunk| Bytes::copy_from_slice(chunk));
+        let mut frames: Vec<_> = chunks.map(|chunk| Ok(Frame::data(chunk))).collect();
+        frames.extend(breaks.then_some(Err("the connection broke")));
+        read_body(StreamBody::new(stream::iter(frames)), limits).await
+    }
+
+    #[tokio::test]
+    async fn a_body_reads_the_same_cut_at_any_two_places() {
+        let whole = "4é\x1ebAQID\x1e2\x1e4".as_bytes();
+        let room = whole.len();
+        for max_bytes in [0, 1, room - 1, room] {
+            let (fits, expected) = match max_bytes == room {
+                true => (Ok(Bytes::from_static(whole)), Err(BodyError::Broken)),
+                false => (Err(BodyError::TooLarge), Err(BodyError::TooLarge)),
+            };
+            for first in 0..=room {
+                for second in first..=room {
+                    let chunks = [&whole[..first], &whole[first..second], &whole[second..]];
+                    assert_eq!(read(&chunks, false, max_bytes).await, fits);
+                    assert_eq!(read(&chunks, true, max_bytes).await, expected);
+                }
+            }
+            let bytes: Vec<&[u8]> = whole.chunks(1).collect();
+            assert_eq!(read(&bytes, false, max_bytes).await, fits);
+        }
+    }
+}

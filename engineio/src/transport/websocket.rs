@@ -1,36 +1,27 @@
 //! WebSocket streams: tungstenite for reading, control frames and the close; the session's outbox
 //! for everything that is sent.
 //!
-//! tungstenite never touches the socket. Its [`Decoder`] is fed what the socket gave, and whatever
+//! tungstenite never touches the socket. Its decoder is fed what the socket gave, and whatever
 //! it wants to write (pongs, close frames) is collected for the control lane of the outbox. So there
 //! is one writer, and no frame ever lands inside another.
 
 use std::{
-    io::{self, ErrorKind},
+    io,
     sync::Arc,
     task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use hyper::upgrade::Upgraded;
 use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::{
-    self, Message as WsMessage, Utf8Bytes,
-    protocol::{CloseFrame, frame::coding::CloseCode},
-};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
+pub(crate) use super::reader::{Ended, Incoming};
 use super::{
-    decoder::{Decoder, is_violation},
     io::{StreamIo, give_back_scratch, take_scratch, write_now},
+    reader::Reader,
 };
-use crate::proto::{
-    Outbox,
-    frame::BinaryForm,
-    inspector::{Inspector, StreamLimits},
-    outbox::OutboxLimits,
-    session::Loss,
-};
+use crate::proto::{Outbox, frame::BinaryForm, inspector::StreamLimits, outbox::OutboxLimits};
 
 /// How long a stream that is being closed may take to accept the close frame and end.
 const LINGER: Duration = Duration::from_millis(1500);
@@ -48,24 +39,8 @@ pub(crate) struct StreamOptions {
 /// An open WebSocket.
 pub(crate) struct WebSocketStream {
     io: StreamIo,
-    inspector: Inspector,
-    /// None while the stream is idle.
-    decoder: Option<Box<Decoder>>,
-    max_payload: usize,
+    reader: Reader,
     form: BinaryForm,
-}
-
-/// What a stream gave.
-pub(crate) enum Incoming {
-    Text(Utf8Bytes),
-    Binary(Bytes),
-}
-
-/// Why a stream gives nothing more, and the code to close it with.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Ended {
-    pub(crate) loss: Loss,
-    pub(crate) code: Option<CloseCode>,
 }
 
 impl WebSocketStream {
@@ -73,21 +48,14 @@ impl WebSocketStream {
         let (io, read) = StreamIo::take_over(upgraded);
         let mut stream = Self {
             io,
-            inspector: Inspector::new(options.limits),
-            decoder: None,
-            max_payload: options.max_payload,
+            reader: Reader::new(options.limits, options.max_payload),
             form: options.form,
         };
         if !read.is_empty() {
             let len = read.len();
-            stream.decoder().fill(read, len);
+            stream.reader.fill(read, len);
         }
         stream
-    }
-
-    fn decoder(&mut self) -> &mut Decoder {
-        let borrow = || Decoder::borrow(self.max_payload);
-        self.decoder.get_or_insert_with(borrow)
     }
 
     /// The form in which this client takes binary messages.
@@ -104,34 +72,10 @@ impl WebSocketStream {
         control: &mut Vec<u8>,
     ) -> Poll<Result<Incoming, Ended>> {
         loop {
-            let Some(decoder) = &mut self.decoder else {
-                ready!(self.poll_fill(cx));
-                continue;
-            };
-            match decoder.read(&mut self.inspector, now, control) {
-                Ok(WsMessage::Text(text)) => {
-                    Decoder::rest(&mut self.decoder, &self.inspector);
-                    return Poll::Ready(Ok(Incoming::Text(text)));
-                }
-                Ok(WsMessage::Binary(data)) => {
-                    Decoder::rest(&mut self.decoder, &self.inspector);
-                    return Poll::Ready(Ok(Incoming::Binary(data)));
-                }
-                Ok(WsMessage::Close(_)) => {
-                    // Reading on makes tungstenite write its answer.
-                    let _ = decoder.read(&mut self.inspector, now, control);
-                    return Poll::Ready(Err(Ended {
-                        loss: Loss::Closed,
-                        code: None,
-                    }));
-                }
-                Ok(WsMessage::Ping(_) | WsMessage::Pong(_) | WsMessage::Frame(_)) => {}
-                Err(tungstenite::Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => {
-                    Decoder::rest(&mut self.decoder, &self.inspector);
-                    ready!(self.poll_fill(cx));
-                }
-                Err(error) => return Poll::Ready(Err(ended(&error))),
+            if let Some(incoming) = self.reader.next(now, control) {
+                return Poll::Ready(incoming);
             }
+            ready!(self.poll_fill(cx));
         }
     }
 
@@ -156,33 +100,19 @@ impl WebSocketStream {
 
     /// When [`WebSocketStream::handle_timeout`] is to be called.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.inspector.poll_timeout()
+        self.reader.poll_timeout()
     }
 
     /// Whether the message under way takes too long.
     pub(crate) fn handle_timeout(&self, now: Instant) -> Result<(), Ended> {
-        let watched = self.inspector.handle_timeout(now);
-        watched.map_err(|_| Ended {
-            loss: Loss::Failed,
-            code: Some(CloseCode::Policy),
-        })
+        self.reader.handle_timeout(now)
     }
 
     /// Ends the stream: writes what `outbox` still holds and a close frame, then closes. Takes at
     /// most [`LINGER`].
     pub(crate) async fn finish(mut self, mut outbox: Outbox, code: Option<CloseCode>) {
-        // After a close from the peer this does nothing: the answer is in the outbox already.
-        let frame = code.map(|code| CloseFrame {
-            code,
-            reason: Utf8Bytes::default(),
-        });
         let now = tokio::time::Instant::now().into_std();
-        let mut control = Vec::new();
-        let mut decoder =
-            (self.decoder.take()).unwrap_or_else(|| Decoder::borrow(self.max_payload));
-        decoder.close(&mut self.inspector, now, frame, &mut control);
-        outbox.push_control(&control);
-        drop(decoder);
+        outbox.push_control(&self.reader.close(code, now));
         let end = std::future::poll_fn(|cx| self.poll_end(cx, &mut outbox));
         // Either way the stream is dropped now.
         let _ = tokio::time::timeout(LINGER, end).await;
@@ -207,13 +137,13 @@ impl WebSocketStream {
         ended
     }
 
-    /// Reads from the socket into the decoder, which has read everything. A broken connection looks like a closed
-    /// one, as it does to the official server.
+    /// Reads from the socket. A broken connection looks like a closed one, as it does to the official
+    /// server.
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut scratch = take_scratch();
         match self.io.poll_read(cx, &mut scratch) {
             Poll::Ready(result) => {
-                self.decoder().fill(scratch, result.unwrap_or(0));
+                self.reader.fill(scratch, result.unwrap_or(0));
                 Poll::Ready(())
             }
             Poll::Pending => {
@@ -221,30 +151,6 @@ impl WebSocketStream {
                 Poll::Pending
             }
         }
-    }
-}
-
-/// What an error of tungstenite means. It sends nothing by itself when it gives one.
-fn ended(error: &tungstenite::Error) -> Ended {
-    use tungstenite::{Error, error::ProtocolError};
-    let code = match error {
-        Error::Io(error) if is_violation(error) => CloseCode::Policy,
-        Error::ConnectionClosed
-        | Error::AlreadyClosed
-        | Error::Io(_)
-        | Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
-            return Ended {
-                loss: Loss::Closed,
-                code: None,
-            };
-        }
-        Error::Capacity(_) => CloseCode::Size,
-        Error::Utf8(_) => CloseCode::Invalid,
-        _ => CloseCode::Protocol,
-    };
-    Ended {
-        loss: Loss::Failed,
-        code: Some(code),
     }
 }
 

@@ -29,7 +29,7 @@ fn every_seed_of_eio_payload_holds() {
 #[test]
 fn every_seed_of_eio_stream_holds() {
     let now = Instant::now();
-    replay("eio_stream", |data| fuzz::eio_stream(data, now));
+    replay("eio_stream", |data| engineio::fuzz::eio_stream(data, now));
 }
 
 #[test]

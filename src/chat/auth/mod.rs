@@ -3,6 +3,8 @@
 mod backoff;
 mod host;
 mod jwt;
+#[cfg(test)]
+mod mutated;
 mod password;
 mod refresh;
 

@@ -1,6 +1,8 @@
 //! What the application talks about: parsed values with their limits, and the
 //! objects of CONTRACT section 3. Nothing of ours is imported here.
 
+#[cfg(test)]
+mod caps;
 mod chat;
 mod event;
 mod fields;

@@ -150,13 +150,12 @@ fn name(text: &str) -> Result<String, Problem> {
 }
 
 fn email(text: &str) -> Result<String, Problem> {
-    let trimmed = text.trim();
+    // Counted as it is kept: a few small letters are longer than their capitals.
+    let small = text.trim().to_lowercase();
     let plain =
-        trimmed.len() <= 254 && !trimmed.contains(|c: char| c.is_whitespace() || c.is_control());
-    match trimmed.split_once('@') {
-        Some((local, domain)) if plain && !local.is_empty() && is_domain(domain) => {
-            Ok(trimmed.to_lowercase())
-        }
+        small.len() <= 254 && !small.contains(|c: char| c.is_whitespace() || c.is_control());
+    match small.split_once('@') {
+        Some((local, domain)) if plain && !local.is_empty() && is_domain(domain) => Ok(small),
         _ => Err("must be an e-mail address".into()),
     }
 }
@@ -188,8 +187,10 @@ fn search_text(text: &str) -> Result<String, Problem> {
     if trimmed.contains(char::is_control) {
         return Err("must not have control characters".into());
     }
-    match trimmed.chars().count() {
-        2..=100 => Ok(trimmed.to_lowercase()),
+    // Counted as it is searched for, like an e-mail address.
+    let small = trimmed.to_lowercase();
+    match small.chars().count() {
+        2..=100 => Ok(small),
         _ => Err("must be 2 to 100 characters long".into()),
     }
 }
@@ -199,6 +200,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn an_address_and_a_search_are_counted_in_the_small_letters_that_are_kept() {
+        // Two bytes, and in small letters three.
+        let long = format!("{}@a.b", "İ".repeat(100));
+        assert!(long.len() <= 254 && Email::new(&long).is_err());
+        assert!(SearchText::new(&"İ".repeat(51)).is_err());
+        assert!(SearchText::new(&"İ".repeat(50)).is_ok());
+    }
 
     #[test]
     fn content_is_counted_in_code_points_and_kept_as_written() {

@@ -341,8 +341,8 @@ impl<'de, T: DeserializeSeed<'de>> DeserializeSeed<'de> for OnceSeed<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::codec;
     use super::*;
-    use crate::socketio::proto::codec;
     use serde_json::{Value, json};
 
     fn event(text: &str, attachments: &[&'static [u8]]) -> Args {

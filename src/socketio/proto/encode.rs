@@ -444,8 +444,8 @@ impl Formatter for &mut Pending<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::codec;
     use super::*;
-    use crate::socketio::proto::codec;
     use engineio::proto::frame::BinaryForm;
     use engineio::proto::outbox::{Outbox, OutboxLimits};
     use serde_json::{Value, json};

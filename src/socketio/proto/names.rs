@@ -95,7 +95,15 @@ mod tests {
 
     #[test]
     fn trap_66_six_names_are_reserved_and_no_other() {
-        for name in RESERVED {
+        let reserved = [
+            "connect",
+            "connect_error",
+            "disconnect",
+            "disconnecting",
+            "newListener",
+            "removeListener",
+        ];
+        for name in reserved {
             assert_eq!(
                 parse_event_name(&format!("\"{name}\"")),
                 Err(NameError::Reserved)

@@ -4,6 +4,7 @@
 mod assembly;
 mod connection;
 mod json;
+mod plain;
 mod relay;
 mod shapes;
 
@@ -25,13 +26,17 @@ use super::msgpack::{self, Content};
 use super::names::{MAX_NAMESPACE_BYTES, is_reserved};
 use super::packet::{Header, MAX_ACK_ID, Packet};
 
-/// Target `sio_packet`: what decodes is within every limit, its parts are the text without a gap, it
-/// is JSON for `serde_json` too, and encodes to a text that decodes to the same packet.
+/// Target `sio_packet`: what decodes is what a plain reading takes for a packet, and nothing else; it
+/// is within every limit, its parts are the text without a gap, it is JSON for `serde_json` too, and encodes to a text that decodes to the same packet.
 pub fn sio_packet(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
     };
-    let Ok(packet) = decode(text, MAX_ATTACHMENTS) else {
+    let decoded = decode(text, MAX_ATTACHMENTS);
+    if let Some(is_packet) = plain::is_packet(text) {
+        assert_eq!(decoded.is_ok(), is_packet, "{decoded:?}");
+    }
+    let Ok(packet) = decoded else {
         return;
     };
     assert!(packet.attachments <= MAX_ATTACHMENTS);

@@ -8,14 +8,14 @@ use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::super::args::Args;
+use super::super::codec::{self, DecodeError};
+use super::super::encode::{self, Mark};
+use super::super::names::NameError;
+use super::super::packet::PacketKind;
+use super::super::parser::{Envelope, Parser};
+use super::super::payload::Payload;
 use super::*;
-use crate::socketio::proto::args::Args;
-use crate::socketio::proto::codec::DecodeError;
-use crate::socketio::proto::encode::{self, Mark};
-use crate::socketio::proto::names::NameError;
-use crate::socketio::proto::packet::PacketKind;
-use crate::socketio::proto::parser::{Envelope, Parser};
-use crate::socketio::proto::payload::Payload;
 
 const TO: Envelope<'_> = Envelope {
     parser: Parser::Msgpack,
@@ -293,6 +293,30 @@ impl Serialize for FloatKey {
 }
 
 #[test]
+fn arguments_nest_as_deeply_as_those_of_the_other_parser() {
+    let nested = |depth: usize| {
+        // The list of the arguments is the first level.
+        let mut bytes = hex("83a36e7370a12fa47479706502a46461746192a161").to_vec();
+        bytes.extend(vec![0x91; depth - 1]);
+        bytes.push(0xc0);
+        decode(&bytes.into()).map(drop)
+    };
+    let text = |depth: usize| {
+        format!(
+            r#"2["a",{}0{}]"#,
+            "[".repeat(depth - 1),
+            "]".repeat(depth - 1)
+        )
+    };
+    let json = |depth| codec::decode(&text(depth), 10).map(drop);
+    assert_eq!((nested(127), json(127)), (Ok(()), Ok(())));
+    let deep = |error: Result<(), DecodeError>| {
+        error.is_err_and(|error| error.to_string().starts_with("nested"))
+    };
+    assert!(deep(nested(128)) && deep(json(128)));
+}
+
+#[test]
 fn what_has_no_form_is_an_error_and_what_is_not_finite_is_null() {
     let map = std::collections::HashMap::from([(vec![1], 1)]);
     assert!(encode::event(TO, Mark::Plain, "e", &map).is_err());
@@ -379,7 +403,7 @@ proptest! {
 
     #[test]
     fn decoding_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
-        crate::socketio::proto::fuzz::sio_msgpack(&bytes);
+        super::super::fuzz::sio_msgpack(&bytes);
     }
 
     #[test]
@@ -391,6 +415,6 @@ proptest! {
         bytes.push(kind);
         bytes.extend_from_slice(b"\xa4data");
         bytes.extend_from_slice(&data);
-        crate::socketio::proto::fuzz::sio_msgpack(&bytes);
+        super::super::fuzz::sio_msgpack(&bytes);
     }
 }
