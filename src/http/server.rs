@@ -38,6 +38,9 @@ use crate::metrics::Port;
 /// The first request must be there, headers and all, within this time.
 const FIRST_REQUEST_LIMIT: Duration = Duration::from_secs(10);
 
+/// What those are counted by that did not keep to it.
+const SILENT: &str = "silent";
+
 /// hyper counts waiting for a next request and reading its headers together.
 const NEXT_REQUEST_LIMIT: Duration = Duration::from_secs(60);
 
@@ -271,7 +274,7 @@ impl<S: Site> Door<S> {
             // Boxed: it is larger, and those without TLS must not pay for it.
             Ok(Ok(stream)) => Box::pin(self.requests(stream, peer, pass)).await,
             Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
-            Err(_) => {}
+            Err(_) => self.gate.port.refused.count(SILENT),
         }
     }
 
@@ -327,7 +330,9 @@ impl<S: Site> Door<S> {
                 }
                 () = silent.as_mut(), if phase != Phase::Serving => {
                     match phase {
-                        Phase::Waiting if !work.has_begun() => return,
+                        Phase::Waiting if !work.has_begun() => {
+                            return self.gate.port.refused.count(SILENT);
+                        }
                         Phase::Ending if !work.is_going() => return,
                         Phase::Ending => silent.as_mut().reset(Instant::now() + QUIET_LIMIT),
                         _ => phase = Phase::Serving,
