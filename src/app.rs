@@ -104,6 +104,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         config.rate_limits = settings.limits.rates;
         config.edit_window = settings.limits.edit_window;
         config.logins_per_address = settings.limits.logins_per_address;
+        config.connections_per_person = settings.limits.connections_per_person;
         config.host_tokens = settings.host_tokens.clone();
     });
     let chat = chat.await?;

@@ -56,8 +56,8 @@ pub use {
     error::HandshakeError,
     server::{
         Application, Attached, Begun, CloseMode, ConnectionService, Event, Fanout, Handler,
-        Handshake, HttpConnection, Secure, SendError, Server, SessionEvents, SessionHandle,
-        Sessions, StreamHandler, Streams, begin, sessions,
+        Handshake, HttpConnection, HttpEnd, Secure, SendError, Server, SessionEvents,
+        SessionHandle, Sessions, StreamHandler, Streams, begin, sessions,
     },
     transport::write_timeout::WriteTimeout,
 };

@@ -103,6 +103,8 @@ pub struct ChatConfig {
     pub rate_limits: RateLimits,
     /// Logins and registrations that one address may try in a minute.
     pub logins_per_address: u32,
+    /// Sockets that one person may have at a time.
+    pub connections_per_person: u32,
     /// How long after it was sent a message may be edited.
     pub edit_window: Duration,
     /// Tokens of a host application.
@@ -121,6 +123,7 @@ impl ChatConfig {
             registration: Registration::default(),
             rate_limits: RateLimits::default(),
             logins_per_address: 300,
+            connections_per_person: 50,
             edit_window: Duration::from_secs(24 * 3600),
             host_tokens: None,
         }

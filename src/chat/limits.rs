@@ -1,11 +1,14 @@
 //! How often one person may do what (CONTRACT section 9): a bucket for each
-//! person and kind of act.
+//! person and kind of act; and how many connections one person may have.
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
 use super::config::RateLimits;
+use super::domain::UserId;
 use super::error::Error;
 use crate::rates::{Buckets, Rate};
 
@@ -49,14 +52,39 @@ pub(super) struct Limits {
     mode: RateLimits,
     logins_a_minute: u32,
     buckets: Mutex<Buckets<(Act, String)>>,
+    connections_per_person: u32,
+    connections: Arc<Mutex<HashMap<UserId, u32>>>,
+}
+
+/// How long who has too many connections should wait.
+const CONNECTIONS_WAIT: Duration = Duration::from_secs(5);
+
+/// One of the connections that a person may have; given back when it is dropped.
+pub(super) struct Held {
+    connections: Arc<Mutex<HashMap<UserId, u32>>>,
+    who: UserId,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let mut connections = self.connections.lock();
+        if let Some(count) = connections.get_mut(&self.who) {
+            *count -= 1;
+            if *count == 0 {
+                connections.remove(&self.who);
+            }
+        }
+    }
 }
 
 impl Limits {
-    pub(super) fn new(mode: RateLimits, logins_a_minute: u32) -> Self {
+    pub(super) fn new(mode: RateLimits, logins_a_minute: u32, connections_per_person: u32) -> Self {
         Self {
             mode,
             logins_a_minute,
             buckets: Mutex::default(),
+            connections_per_person,
+            connections: Arc::default(),
         }
     }
 
@@ -78,6 +106,23 @@ impl Limits {
         taken.map(drop).map_err(Error::RateLimited)
     }
 
+    /// One more connection of `who`.
+    ///
+    /// # Errors
+    /// [`Error::RateLimited`] when they have as many as they may have.
+    pub(super) fn hold_connection(&self, who: &UserId) -> Result<Held, Error> {
+        let mut connections = self.connections.lock();
+        let count = connections.entry(who.clone()).or_default();
+        if self.hold() && *count >= self.connections_per_person {
+            return Err(Error::RateLimited(CONNECTIONS_WAIT));
+        }
+        *count += 1;
+        Ok(Held {
+            connections: Arc::clone(&self.connections),
+            who: who.clone(),
+        })
+    }
+
     /// Takes back one act of `who` that came to nothing.
     pub(super) fn give_back(&self, act: Act, who: &str) {
         let rate = act.rate(self.logins_a_minute);
@@ -91,7 +136,7 @@ mod tests {
 
     #[test]
     fn what_came_to_nothing_is_given_back() {
-        let limits = Limits::new(RateLimits::Default, 300);
+        let limits = Limits::new(RateLimits::Default, 300, 50);
         let now = Instant::now();
         for _ in 0..100 {
             assert_eq!(limits.count(Act::NewChat, "ann", now), Ok(()));
@@ -103,7 +148,7 @@ mod tests {
 
     #[test]
     fn a_burst_passes_and_then_one_at_a_time() {
-        let limits = Limits::new(RateLimits::Default, 300);
+        let limits = Limits::new(RateLimits::Default, 300, 50);
         let now = Instant::now();
         for _ in 0..20 {
             assert_eq!(limits.count(Act::Send, "ann", now), Ok(()));
@@ -124,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_class_may_log_in_at_once_from_one_address_and_then_by_and_by() {
-        let limits = Limits::new(RateLimits::Default, 30);
+        let limits = Limits::new(RateLimits::Default, 30, 50);
         let now = Instant::now();
         assert!((0..30).all(|_| limits.count(Act::Enter, "10.0.0.1", now).is_ok()));
         let wait = Duration::from_secs(2);
@@ -136,8 +181,26 @@ mod tests {
     }
 
     #[test]
+    fn a_person_has_so_many_connections_and_another_their_own() {
+        let (ann, bob) = (UserId::from("ann"), UserId::from("bob"));
+        let limits = Limits::new(RateLimits::Default, 300, 2);
+        let held = [limits.hold_connection(&ann), limits.hold_connection(&ann)];
+        assert!(held.iter().all(Result::is_ok));
+        let refused = limits.hold_connection(&ann).err();
+        assert_eq!(refused, Some(Error::RateLimited(CONNECTIONS_WAIT)));
+        let other = limits.hold_connection(&bob);
+        assert!(other.is_ok());
+        drop((held, other));
+        assert!(limits.connections.lock().is_empty());
+
+        let limits = Limits::new(RateLimits::Off, 300, 2);
+        let held: Vec<_> = (0..9).map(|_| limits.hold_connection(&ann)).collect();
+        assert!(held.iter().all(Result::is_ok));
+    }
+
+    #[test]
     fn switched_off_nothing_is_counted() {
-        let limits = Limits::new(RateLimits::Off, 300);
+        let limits = Limits::new(RateLimits::Off, 300, 50);
         let now = Instant::now();
         assert!((0..1000).all(|_| limits.count(Act::Send, "ann", now).is_ok()));
         assert_eq!(limits.buckets.lock().len(), 0);

@@ -12,6 +12,8 @@ pub(super) struct Events {
     pub(super) received: Family,
     /// By the code of the answer.
     pub(super) failed: Family,
+    /// Sockets that were not let in, by the code.
+    pub(super) refused: Family,
 }
 
 /// What the application has counted, and what waits in it.
@@ -21,6 +23,8 @@ pub struct ChatMetrics<'a> {
     pub events: &'a Family,
     /// Events that failed, by code.
     pub failures: &'a Family,
+    /// Sockets that were not let in, by code.
+    pub refused: &'a Family,
     /// Changes that wait for the writer.
     pub waiting: usize,
     /// Changes that shared a commit.
@@ -38,6 +42,7 @@ impl Chat {
         ChatMetrics {
             events: &self.events.received,
             failures: &self.events.failed,
+            refused: &self.events.refused,
             waiting: self.writer.waiting(),
             commit_size: &commits.size,
             commits_failed: commits.failed.get(),

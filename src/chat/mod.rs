@@ -96,7 +96,11 @@ impl Chat {
         let durability = config.durability.as_str();
         tracing::info!(durability, "storage is open");
         let chat = Arc::new(Self {
-            limits: Limits::new(config.rate_limits, config.logins_per_address),
+            limits: Limits::new(
+                config.rate_limits,
+                config.logins_per_address,
+                config.connections_per_person,
+            ),
             config,
             store,
             writer: Writer::start(connection),

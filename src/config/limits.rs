@@ -16,6 +16,7 @@ const PER_ADDRESS: &str = "--max-connections-per-address (PARLANCE_MAX_CONNECTIO
 const PENDING: &str = "--max-pending-per-address (PARLANCE_MAX_PENDING_PER_ADDRESS)";
 const NEW: &str = "--new-connections-per-address (PARLANCE_NEW_CONNECTIONS_PER_ADDRESS)";
 const UNKNOWN: &str = "--unknown-sessions-per-address (PARLANCE_UNKNOWN_SESSIONS_PER_ADDRESS)";
+const PER_PERSON: &str = "--max-connections-per-person (PARLANCE_MAX_CONNECTIONS_PER_PERSON)";
 const LOGINS: &str = "--logins-per-address (PARLANCE_LOGINS_PER_ADDRESS)";
 const EDIT_WINDOW: &str = "--edit-window (PARLANCE_EDIT_WINDOW)";
 const PROXIES: &str = "--trusted-proxies (PARLANCE_TRUSTED_PROXIES)";
@@ -42,6 +43,8 @@ pub struct Limits {
     pub unknown_sessions_per_address: u32,
     /// Logins and registrations of one address in a minute.
     pub logins_per_address: u32,
+    /// Connections of one person at a time.
+    pub connections_per_person: u32,
     /// How long a message can be edited.
     pub edit_window: Duration,
 }
@@ -61,6 +64,7 @@ impl LimitOptions {
         let new_connections_per_address = count(NEW, &self.new_connections_per_address);
         let unknown_sessions_per_address = count(UNKNOWN, &self.unknown_sessions_per_address);
         let logins_per_address = count(LOGINS, &self.logins_per_address);
+        let connections_per_person = count(PER_PERSON, &self.max_connections_per_person);
         let edit_window = problems.take(EDIT_WINDOW, number(&self.edit_window, 0..=u32::MAX));
         Some(Limits {
             rates: rates?,
@@ -70,6 +74,7 @@ impl LimitOptions {
             new_connections_per_address: new_connections_per_address?,
             unknown_sessions_per_address: unknown_sessions_per_address?,
             logins_per_address: logins_per_address?,
+            connections_per_person: connections_per_person?,
             edit_window: Duration::from_secs(edit_window?.into()),
         })
     }
@@ -82,7 +87,7 @@ impl LimitOptions {
 
 impl Limits {
     /// The settings by the names of their options.
-    pub(super) fn lines(&self) -> [(&'static str, String); 8] {
+    pub(super) fn lines(&self) -> [(&'static str, String); 9] {
         [
             ("rate-limits", format!("{:?}", self.rates).to_lowercase()),
             ("max-connections", self.connections.to_string()),
@@ -100,6 +105,10 @@ impl Limits {
                 self.unknown_sessions_per_address.to_string(),
             ),
             ("logins-per-address", self.logins_per_address.to_string()),
+            (
+                "max-connections-per-person",
+                self.connections_per_person.to_string(),
+            ),
             ("edit-window", self.edit_window.as_secs().to_string()),
         ]
     }

@@ -351,6 +351,16 @@ pub struct LimitOptions {
         hide_env_values = true
     )]
     pub logins_per_address: String,
+    /// The most connections of one person at a time; beyond it a connection is refused as
+    /// `rate-limited`
+    #[arg(
+        long,
+        value_name = "N",
+        env = "PARLANCE_MAX_CONNECTIONS_PER_PERSON",
+        default_value = "50",
+        hide_env_values = true
+    )]
+    pub max_connections_per_person: String,
     /// Seconds in which its author may edit a message; after that 409. 0: nobody edits
     #[arg(
         long,

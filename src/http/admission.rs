@@ -160,6 +160,10 @@ impl Admission {
     ) -> Result<(Pass, Duration), Full> {
         let pass = self.enter(address, Place::Connection)?;
         let wait = self.turn(address, now)?;
+        // Who waits can say nothing yet, and must not take the place of who can.
+        if !wait.is_zero() {
+            pass.settle();
+        }
         Ok((pass, wait))
     }
 
@@ -249,6 +253,18 @@ pub struct Pass {
 }
 
 impl Pass {
+    /// Their turn has come: from now on they are pending.
+    pub fn begin(&self) {
+        if self.pending.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        if let Some(address) = self.address
+            && let Some(counts) = self.admission.table.lock().addresses.get_mut(&address)
+        {
+            counts.pending += 1;
+        }
+    }
+
     /// They have said who they are, or what they want: nothing is pending any more.
     pub fn settle(&self) {
         if !self.pending.swap(false, Ordering::Relaxed) {
@@ -394,6 +410,11 @@ mod tests {
         assert_eq!(wait(1, now + Duration::from_secs(11)), Ok(0));
         let none = admission.connection(None, now).expect("a proxy's");
         assert_eq!(none.1, Duration::ZERO);
+        let pending = |admission: &Admission| admission.table.lock().addresses[&ip(1)].pending;
+        assert_eq!(pending(&admission), 2 + 1, "who waits is not pending");
+        passes[2].begin();
+        passes[2].begin();
+        assert_eq!(pending(&admission), 2 + 1 + 1);
         // Who was refused has no place.
         assert_eq!(admission.table.lock().total, 22 + 1 + 1 + 1);
         drop((none, passes));

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use engineio::HttpConnection;
+use engineio::{HttpConnection, HttpEnd};
 use futures_util::FutureExt as _;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
@@ -38,6 +38,9 @@ const HTTP: HttpConnection = HttpConnection {
     max_headers: 100,
     max_head_bytes: 96 * 1024,
 };
+
+/// What those are counted by whose first request was not there in time.
+const SILENT: &str = "silent";
 
 /// The pause after a failed accept, for descriptors to come free; it doubles
 /// with every further failure, up to the second.
@@ -248,6 +251,7 @@ impl<S: Site> Door<S> {
         if !self.turn_comes(wait).await {
             return;
         }
+        pass.begin();
         if stream.set_nodelay(true).is_err() {
             return;
         }
@@ -258,7 +262,7 @@ impl<S: Site> Door<S> {
             // Boxed: it is larger, and those without TLS must not pay for it.
             Ok(Ok(stream)) => Box::pin(self.requests(stream, peer, pass)).await,
             Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
-            Err(_) => {}
+            Err(_) => self.gate.port.refused.count(SILENT),
         }
     }
 
@@ -293,7 +297,9 @@ impl<S: Site> Door<S> {
             }
         };
         let stop = self.stopping.wait_for(|stop| *stop).map(drop);
-        HTTP.serve(stream, respond, stop).await;
+        if HTTP.serve(stream, respond, stop).await == HttpEnd::Silent {
+            self.gate.port.refused.count(SILENT);
+        }
     }
 }
 

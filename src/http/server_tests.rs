@@ -18,6 +18,10 @@ impl Site for Long {
 
 /// A connection that is served, and has room for 4 KiB that nobody has read.
 fn serve() -> (DuplexStream, impl Future<Output = ()>) {
+    serve_counted(&Arc::default())
+}
+
+fn serve_counted(port: &Arc<Port>) -> (DuplexStream, impl Future<Output = ()> + use<>) {
     let limits = AdmissionLimits {
         total: 1,
         per_address: None,
@@ -31,7 +35,7 @@ fn serve() -> (DuplexStream, impl Future<Output = ()>) {
         gate: Arc::new(Gate {
             admission,
             proxies: TrustedProxies::default(),
-            port: Arc::default(),
+            port: Arc::clone(port),
         }),
         tls: None,
         stopping,
@@ -60,6 +64,18 @@ async fn a_peer_that_does_not_read_its_answer_loses_the_connection_in_time() {
         .await
         .expect("it has an end");
     assert_eq!(begun.elapsed(), HTTP.write_timeout);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_asks_for_nothing_loses_the_connection_in_time_and_is_counted() {
+    let port = Arc::<Port>::default();
+    let (mut far, serving) = serve_counted(&port);
+    let begun = Instant::now();
+    let half = far.write_all(b"GET / HTTP/1.1\r\nHo");
+    half.await.expect("there is room for it");
+    serving.await;
+    assert_eq!(begun.elapsed(), HTTP.header_timeout);
+    assert_eq!(port.refused.read(), [(SILENT, 1)]);
 }
 
 #[tokio::test(start_paused = true)]

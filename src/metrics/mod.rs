@@ -301,6 +301,13 @@ fn chat_page(page: &mut Page, chat: &Chat) {
         "code",
         metrics.failures.read(),
     );
+    page.each(
+        Kind::Counter,
+        "parlance_connects_refused_total",
+        "Sockets that were not let in: with a token that is not good, or one too many of a person.",
+        "code",
+        metrics.refused.read(),
+    );
     let help = "Changes that wait for the writer.";
     page.one(Kind::Gauge, "parlance_storage_queue", help, metrics.waiting);
     page.sizes(

@@ -379,3 +379,33 @@ async fn session_ids_that_are_guessed_are_counted_by_address() {
     let ann = app.person("Ann").await;
     ann.connect().await;
 }
+
+#[tokio::test]
+async fn a_person_has_so_many_connections_and_gets_a_place_back() {
+    let app = TestApp::with(&["--max-connections-per-person=2"]).await;
+    let (ann, ben) = (app.person("Ann").await, app.person("Ben").await);
+    let first = ann.connect().await;
+    let _second = ann.connect().await;
+    let _other = ben.connect().await;
+    let mut refused = Wire::websocket(app.address).await;
+    let connect = format!("40{}", json!({ "token": ann.token() }));
+    refused.send(&connect).await;
+    let answer = refused.text().await;
+    assert!(
+        answer.starts_with("44{") && answer.contains("rate-limited"),
+        "{answer}"
+    );
+    let counted = "parlance_connects_refused_total{code=\"rate-limited\"} ";
+    assert_eq!(metric(app.address, counted).await, 1);
+    drop(first);
+    soon("a place", async {
+        loop {
+            let mut again = Wire::websocket(app.address).await;
+            again.send(&connect).await;
+            if again.text().await.starts_with("40{") {
+                return;
+            }
+        }
+    })
+    .await;
+}

@@ -37,6 +37,7 @@ pub struct PaceLimits {
 
 /// What a client has sent of late.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub struct Pace {
     /// Up to when the debts are paid off.
     since: Instant,

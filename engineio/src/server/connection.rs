@@ -52,6 +52,18 @@ pub struct HttpConnection {
     pub max_head_bytes: usize,
 }
 
+/// How a connection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HttpEnd {
+    /// The client ended it, a WebSocket took it over, or it was closed in order.
+    Done,
+    /// There was no request in the time for the first.
+    Silent,
+    /// There was no further request in time.
+    Idle,
+}
+
 impl HttpConnection {
     /// Serves `io` until it ends, or a WebSocket takes it over. `io` is a TCP stream (`TCP_NODELAY`
     /// is the caller's business), or one inside TLS. When `closed` is ready it ends, behind the
@@ -61,7 +73,8 @@ impl HttpConnection {
         io: I,
         respond: impl Fn(Request<Incoming>) -> R,
         closed: impl Future<Output = ()>,
-    ) where
+    ) -> HttpEnd
+    where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         R: Future<Output = Response<Full<Bytes>>> + Send + 'static,
     {
@@ -89,7 +102,7 @@ impl HttpConnection {
                 if let Err(error) = ended {
                     tracing::debug!(%error, "an HTTP connection broke");
                 }
-                return Poll::Ready(());
+                return Poll::Ready(HttpEnd::Done);
             }
             if !closed.is_terminated() && closed.as_mut().poll(cx).is_ready() {
                 timer.as_mut().reset(watch.end());
@@ -99,13 +112,13 @@ impl HttpConnection {
             }
             while timer.as_mut().poll(cx).is_ready() {
                 match watch.next_look() {
-                    Some(due) => timer.as_mut().reset(due),
-                    None => return Poll::Ready(()),
+                    Ok(due) => timer.as_mut().reset(due),
+                    Err(end) => return Poll::Ready(end),
                 }
             }
             Poll::Pending
         })
-        .await;
+        .await
     }
 
     fn builder(&self) -> http1::Builder {
@@ -130,14 +143,17 @@ struct Watch {
 }
 
 impl Watch {
-    /// When to look again; `None` if the time is up.
-    fn next_look(&self) -> Option<Instant> {
+    /// When to look again, unless the time is up.
+    fn next_look(&self) -> Result<Instant, HttpEnd> {
         let now = Instant::now();
-        let due = match self.activity.has_begun() {
-            false => self.first_due,
-            true => self.activity.idle_since().unwrap_or(now) + self.limit,
+        let (due, end) = match self.activity.has_begun() {
+            false => (self.first_due, HttpEnd::Silent),
+            true => {
+                let idle_since = self.activity.idle_since();
+                (idle_since.unwrap_or(now) + self.limit, HttpEnd::Idle)
+            }
         };
-        (due > now).then_some(due)
+        (due > now).then_some(due).ok_or(end)
     }
 
     /// The server ends. Gives when to look.

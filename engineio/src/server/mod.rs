@@ -32,7 +32,7 @@ use tokio::sync::watch;
 
 pub use self::{
     begun::{Begun, begin},
-    connection::HttpConnection,
+    connection::{HttpConnection, HttpEnd},
     fanout::Fanout,
     handle::{CloseMode, SendError, SessionHandle},
     handshake::{Attached, Handshake, Secure},

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::{
     client::{Ws, frame},
-    server::{InMemory, Seen, TestServer, config},
+    server::{Connect as _, InMemory, Seen, TestServer, config},
 };
 
 /// A packet in 10 ms, and 20 at once.

@@ -49,17 +49,26 @@ pub(super) fn register(chat: &Arc<Chat>, namespace: NamespaceBuilder) -> Namespa
 }
 
 async fn decide(chat: Arc<Chat>, request: ConnectRequest) -> Result<(), ConnectError> {
-    match chat.authenticate(token(&request)?.as_deref()).await {
-        Ok(actor) => {
-            request.set_data(Link::new(request.id().into(), actor));
+    match admitted(&chat, &request).await {
+        Ok(link) => {
+            request.set_data(link);
             Ok(())
         }
-        Err(error) => Err(refused(&error)),
+        Err(error) => {
+            chat.events.refused.count(error.code().0);
+            Err(refused(&error))
+        }
     }
 }
 
+async fn admitted(chat: &Arc<Chat>, request: &ConnectRequest) -> Result<Link, Error> {
+    let actor = chat.authenticate(token(request)?.as_deref()).await?;
+    let held = chat.limits.hold_connection(&actor.user.id)?;
+    Ok(Link::new(request.id().into(), actor, held))
+}
+
 /// From `auth`, or from the header for clients that cannot set `auth`.
-fn token(request: &ConnectRequest) -> Result<Option<String>, ConnectError> {
+fn token(request: &ConnectRequest) -> Result<Option<String>, Error> {
     let auth = request.auth();
     let in_auth = auth.get("token").and_then(|token| token.as_str());
     let header = request.handshake().header("authorization");
@@ -73,9 +82,9 @@ fn token(request: &ConnectRequest) -> Result<Option<String>, ConnectError> {
         .iter()
         .any(|name| query.get(name).is_some())
     {
-        return Err(refused(&Error::Unauthenticated(
+        return Err(Error::Unauthenticated(
             "A token in the query string is not accepted",
-        )));
+        ));
     }
     Ok(in_auth.or(in_header).map(str::to_owned))
 }

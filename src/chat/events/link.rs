@@ -8,6 +8,7 @@ use tokio::sync::OwnedMutexGuard;
 
 use crate::chat::domain::ChatId;
 use crate::chat::error::Error;
+use crate::chat::limits::Held;
 use crate::chat::live::SocketKey;
 use crate::chat::service::Actor;
 
@@ -17,6 +18,8 @@ pub(super) struct Link {
     actor: Mutex<Arc<Actor>>,
     rooms: Mutex<Rooms>,
     lanes: Mutex<HashMap<ChatId, Arc<Lane>>>,
+    /// Dropped with the socket.
+    _held: Held,
 }
 
 type Lane = tokio::sync::Mutex<()>;
@@ -37,12 +40,13 @@ pub(super) struct Turn {
 }
 
 impl Link {
-    pub(super) fn new(key: SocketKey, actor: Actor) -> Self {
+    pub(super) fn new(key: SocketKey, actor: Actor, held: Held) -> Self {
         Self {
             key,
             actor: Mutex::new(Arc::new(actor)),
             rooms: Mutex::default(),
             lanes: Mutex::default(),
+            _held: held,
         }
     }
 
@@ -114,7 +118,9 @@ mod tests {
     use futures_util::FutureExt;
 
     use super::*;
+    use crate::chat::RateLimits;
     use crate::chat::domain::{Role, Timestamp, User};
+    use crate::chat::limits::Limits;
 
     fn link() -> Arc<Link> {
         let user = User {
@@ -129,7 +135,9 @@ mod tests {
             session: "s".into(),
             expires_at: Timestamp(0),
         };
-        Arc::new(Link::new("1".into(), actor))
+        let limits = Limits::new(RateLimits::Default, 300, 50);
+        let held = limits.hold_connection(&actor.user.id);
+        Arc::new(Link::new("1".into(), actor, held.expect("the first")))
     }
 
     #[test]
